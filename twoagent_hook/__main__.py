@@ -1,0 +1,3 @@
+from twoagent_hook.cli import main
+
+raise SystemExit(main())

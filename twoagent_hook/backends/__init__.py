@@ -1,0 +1,108 @@
+"""Finds the reviewer that a spec names, and says whether it could be used here; imports no client."""
+
+import socket
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from twoagent_hook import models
+from twoagent_hook.backends.base import Backend, Identity
+from twoagent_hook.config import Config, Provider, check_base_url, loopback
+from twoagent_hook.errors import ConfigError
+
+RULES = "rules"
+_CONNECT_SECONDS = 0.3
+
+
+class Candidate(NamedTuple):
+    """A reviewer that settings name.
+
+    Attributes:
+        unusable: why it can't be asked on this machine, or None.
+        hint: what would make it usable.
+    """
+
+    identity: Identity
+    provider: Provider | None
+    key: str | None
+    unusable: str | None = None
+    hint: str = ""
+
+
+def candidate(spec: str, config: Config, variables: Mapping[str, str]) -> Candidate:
+    """Resolve one spec; sends nothing but, to a server on this machine, an empty connection.
+
+    Raises:
+        ConfigError: the spec is malformed, or its provider is a misspelling of a known one.
+    """
+    name, model = _split(spec, config)
+    provider = config.providers.get(name)
+    if provider is None:
+        return _unknown(spec, name, model, config)
+    check_base_url(provider)
+    families = provider.families or models.families(model)
+    identity = Identity(spec, name, model, _origin(provider.base_url), families)
+    key = variables.get(provider.api_key_env, "") if provider.api_key_env else None
+    if key is not None and not key.strip():
+        where = f"set {provider.api_key_env}"
+        return Candidate(identity, provider, None, f"its key is missing: {provider.api_key_env} is not set", where)
+    if key is not None and (not key.strip().isascii() or not key.strip().isprintable()):
+        raise ConfigError(
+            f"the key in {provider.api_key_env} is malformed: it holds a line break or a character that no key has",
+            f"set {provider.api_key_env} again, without the line break",
+        )
+    if not _listens(provider.base_url):
+        hint = f"start the server of {name}, or set its `base-url`"
+        return Candidate(identity, provider, key, f"nothing listens at {identity.origin}", hint)
+    return Candidate(identity, provider, key.strip() if key else None)
+
+
+def _split(spec: str, config: Config) -> tuple[str, str]:
+    name, colon, model = spec.strip().partition(":")
+    if not colon and name in config.providers:
+        raise ConfigError(f"reviewer `{spec}` names a provider and no model", f"write `{name}:MODEL`")
+    if not colon:
+        name, model = "openai", name
+    if not name or not model.strip():
+        raise ConfigError(f"reviewer `{spec}` names no model", "write it as `provider:model`")
+    return name, model.strip()
+
+
+def _unknown(spec: str, name: str, model: str, config: Config) -> Candidate:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(config.providers), n=1, cutoff=0.7)
+    if near:
+        raise ConfigError(f"there is no provider `{name}`: did you mean `{near[0]}`?", f"write `{near[0]}:{model}`")
+    identity = Identity(spec, name, model, "", frozenset())
+    hint = f"describe it in your own file: [providers.{name}] with `base-url` and `api-key-env`"
+    return Candidate(identity, None, None, f"`{name}` is not set up on this machine", hint)
+
+
+def _origin(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _listens(base_url: str) -> bool:
+    """Whether a server on this machine accepts a connection; others are not probed."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if not loopback(host):
+        return True
+    try:
+        with socket.create_connection(
+            (host, parts.port or (443 if parts.scheme == "https" else 80)), _CONNECT_SECONDS
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def build(found: Candidate, variables: Mapping[str, str]) -> Backend:
+    """The backend of a usable candidate; here the client is imported."""
+    from twoagent_hook.backends.chat import ChatBackend
+
+    if found.provider is None:
+        raise ConfigError(f"`{found.identity.provider}` is not set up on this machine", found.hint)
+    return ChatBackend(found.identity, found.provider, found.key, variables)

@@ -1,0 +1,134 @@
+"""The command line: what can be asked for, and who answers it."""
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import NoReturn
+
+from twoagent_hook import __version__, console, environment, exits
+from twoagent_hook.errors import UsageError
+from twoagent_hook.exits import Failure
+
+_COMMANDS = ("review", "log", "sample-config", "demo")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"see `{self.prog} --help`")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole of the command line."""
+    whole = _Parser(
+        prog="twoagent-hook",
+        description="A commit gate: a different model reviews what an agent staged, before the commit exists.",
+        epilog="Exit codes: 0 the gate is open, 1 closed by a verdict, 2 no verdict, 130 interrupted.",
+    )
+    whole.add_argument("-V", "--version", action="version", version=f"twoagent-hook {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND")
+    _add_review(commands.add_parser("review", help="review what is staged (the default)"))
+    _add_log(commands.add_parser("log", help="read the log of reviews"))
+    _add_sample_config(commands.add_parser("sample-config", help="print the configuration to paste"))
+    _add_demo(commands.add_parser("demo", help="the whole gate on a throwaway repository, offline"))
+    return whole
+
+
+def _add_review(command: argparse.ArgumentParser) -> None:
+    command.description = "Let a model that is not the author review what is staged, and decide by its verdict."
+    add = command.add_argument
+    add(
+        "--reviewer",
+        action="append",
+        metavar="SPEC",
+        help="provider:model, or `rules`; repeat it to name several in order",
+    )
+    add("--author", metavar="ID", help="the model or agent that wrote the change, or `human`")
+    add("--task", metavar="ID", help="the task that the change belongs to")
+    add("--fail-on", choices=("block", "request-changes"), help="the mildest verdict that closes the gate")
+    add(
+        "--on-error",
+        choices=("block", "allow", "defer"),
+        help="what happens where no reviewer is usable or in time",
+    )
+    add("--timeout", type=float, metavar="S", help="seconds for the whole run")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print exactly what would be sent and to whom, and send nothing",
+    )
+    add("--output-format", choices=("text", "json"), default="text")
+    add("-o", "--output-file", metavar="FILE", help="write the result there instead of to standard output")
+    add("--exit-zero", action="store_true", help="exit with 0 whatever the verdict is (failures are still 2)")
+    add("--config", metavar="FILE", help="read this in place of your own configuration file")
+    add("--isolated", action="store_true", help="ignore the policy and your own configuration file")
+    _add_colour(command)
+    add("-v", "--verbose", action="store_true", help="show an approval in full as well")
+    add("-q", "--quiet", action="store_true", help="print nothing where the gate is open")
+
+
+def _add_log(command: argparse.ArgumentParser) -> None:
+    command.description = "Read the log of reviews in this repository."
+    actions = command.add_subparsers(dest="action", metavar="ACTION")
+    listing = actions.add_parser("list", help="the newest rows (the default)")
+    for each in (command, listing):
+        each.add_argument("--limit", type=int, default=20, metavar="N", help="how many rows (default: 20)")
+        each.add_argument("--task", metavar="ID", help="only rows of this task")
+        each.add_argument("--all", action="store_true", help="the calls to models as well, not the decisions alone")
+    show = actions.add_parser("show", help="one row in full")
+    show.add_argument("id", type=int, metavar="ID")
+    for each in (command, listing, show):
+        each.add_argument("--output-format", choices=("text", "json", "jsonl"), default="text")
+        _add_colour(each)
+
+
+def _add_sample_config(command: argparse.ArgumentParser) -> None:
+    command.description = "Print the configuration to paste, fitting the way in which this was installed."
+    choices = ("pre-commit", "prek", "husky", "lefthook", "plain")
+    command.add_argument("--for", dest="target", choices=choices, default="pre-commit", help="default: pre-commit")
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    command.description = "Show the whole gate on a throwaway repository, with a scripted reviewer and no network."
+    command.add_argument(
+        "--ask", metavar="SPEC", help="let this reviewer, of your own configuration, judge the demo as well"
+    )
+    command.add_argument("--keep", action="store_true", help="leave the throwaway repository in place")
+    _add_colour(command)
+
+
+def _add_colour(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    started = time.monotonic()
+    words = list(sys.argv[1:] if argv is None else argv)
+    if sys.platform == "win32":
+        console.tell("no review: Windows is not supported yet", "what to do: run it in WSL")
+        return int(exits.ExitCode.NO_VERDICT)
+    return exits.settle(lambda: _dispatch(words, started), lambda failure: _failed(failure, words))
+
+
+def _dispatch(words: list[str], started: float) -> int:
+    # Without a command it is `review`, with its flags.
+    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "-V", "--version"}):
+        words = ["review", *words]
+    arguments = parser().parse_args(words)
+    module = importlib.import_module(f"twoagent_hook.commands.{arguments.command.replace('-', '_')}")
+    return int(module.run(arguments, environment.capture(), started))
+
+
+def _failed(failure: Failure, words: list[str]) -> int:
+    """A failure that no command has reported by itself."""
+    code = exits.exit_code(failure.outcome)
+    judging = not words or words[0] == "review" or words[0].startswith("-")
+    if judging and any("json" in word for word in words if "output-format" in word or word == "json"):
+        from twoagent_hook.outputs import json, payload
+
+        console.write(json.render(payload.of_failure(failure)))
+    label = "no review: " if judging else "twoagent-hook: "
+    console.tell(f"{label}{failure.what}", f"what to do: {failure.do}")
+    return int(code)

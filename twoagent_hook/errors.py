@@ -1,0 +1,58 @@
+"""What can go wrong, as sentences for the user.
+
+TwoAgentError                 what happened, and what to do
+├── UsageError                a flag or argument that can't be followed
+├── ConfigError               a file of settings that can't be followed
+├── GitError                  git, or the repository, did not answer
+│   └── IndexMovedError       the index is no longer the one that was judged
+├── UnreviewedError           no reviewer is usable, reachable or in time
+├── EndpointError             the endpoint answered, and refuses the request itself
+├── ContextTooLongError       the endpoint says that the prompt exceeds the model's context
+├── InvalidReplyError         a reply came and can't be used as a review
+└── RefusedError              there are usable reviewers and none is independent of the author
+"""
+
+
+class TwoAgentError(Exception):
+    """Expected, and told to the user: one line of what happened, one of what to do."""
+
+    def __init__(self, what: str, do: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.do = do
+
+
+class UsageError(TwoAgentError):
+    pass
+
+
+class ConfigError(TwoAgentError):
+    pass
+
+
+class GitError(TwoAgentError):
+    pass
+
+
+class IndexMovedError(GitError):
+    pass
+
+
+class UnreviewedError(TwoAgentError):
+    pass
+
+
+class EndpointError(TwoAgentError):
+    pass
+
+
+class ContextTooLongError(TwoAgentError):
+    pass
+
+
+class InvalidReplyError(TwoAgentError):
+    pass
+
+
+class RefusedError(TwoAgentError):
+    pass

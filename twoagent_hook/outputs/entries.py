@@ -1,0 +1,62 @@
+"""Log rows made of calls and decisions; pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twoagent_hook import visible
+from twoagent_hook.gate import Call
+from twoagent_hook.trajectory import Entry
+
+_REPLY_LIMIT = 64_000  # characters of a reply that are kept
+
+
+def of_call(call: Call, *, author: str | None, tree: str, task_id: str | None) -> Entry:
+    """The row of one request to a model."""
+    reply = call.reply
+    return Entry(
+        role="reviewer",
+        result=call.result,
+        task_id=task_id,
+        model=visible.excerpt(reply.answered[0], 200) if reply and reply.answered else call.reviewer.model,
+        provider=call.reviewer.provider,
+        latency_sec=round(call.latency, 3),
+        prompt_tokens=reply.usage.prompt_tokens if reply else None,
+        output_tokens=reply.usage.output_tokens if reply else None,
+        cached_tokens=reply.usage.cached_tokens if reply else None,
+        evidence={
+            "origin": call.reviewer.origin,
+            "spec": call.reviewer.spec,
+            "answered": [visible.excerpt(name, 200) for name in reply.answered] if reply else [],
+            "finish": visible.excerpt(reply.finish or "", 60) if reply else None,
+            "attempts": reply.attempts if reply else None,
+            "form": reply.form if reply else None,
+            "estimated_tokens": call.prompt.tokens,
+            "paths": [visible.path(path) for path in call.prompt.paths],
+            "reply": visible.block(reply.text[:_REPLY_LIMIT]) if reply else None,
+            "problem": {"what": call.failure.what, "do": call.failure.do} if call.failure else None,
+        },
+        author=author,
+        tree=tree,
+        prompt_fingerprint=call.prompt.fingerprint,
+    )
+
+
+def of_decision(
+    payload: Mapping[str, Any], evidence: Mapping[str, Any], *, author: str | None, fingerprint: str | None
+) -> Entry:
+    """The row of what the gate did; `payload` is what the user was shown."""
+    from twoagent_hook.exits import Outcome
+
+    first = payload["reviews"][0] if payload["reviews"] else {}
+    return Entry(
+        role="gate",
+        result=Outcome(payload["outcome"]).result,
+        task_id=payload["task_id"],
+        model=first.get("model"),
+        provider=first.get("provider"),
+        latency_sec=first.get("latency_sec"),
+        evidence={"decision": dict(payload), **evidence},
+        author=author,
+        tree=payload["tree"],
+        prompt_fingerprint=fingerprint,
+    )

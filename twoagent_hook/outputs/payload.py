@@ -1,0 +1,122 @@
+"""A decision as plain data: the JSON of version 1, from which every other output and the log are made; pure."""
+
+from typing import Any
+
+from twoagent_hook import visible
+from twoagent_hook.author import Author
+from twoagent_hook.exits import Failure, Outcome, exit_code
+from twoagent_hook.findings import Finding
+from twoagent_hook.policy import Coverage, Decision
+from twoagent_hook.reviews import Review
+
+VERSION = 1
+_TEXT_LIMIT = 4000  # characters of a reviewer's field that are kept
+
+
+def of(decision: Decision, *, task_id: str | None = None, log_id: int | None = None) -> dict[str, Any]:
+    """The object of design section 12; every text in it is visible and bounded."""
+    problem = decision.problem
+    return {
+        "version": VERSION,
+        "outcome": decision.outcome.value,
+        "exit_code": int(decision.exit_code),
+        "problem": {"what": _text(problem.what), "do": _text(problem.do)} if problem else None,
+        "tree": decision.tree,
+        "base": decision.base,
+        "task_id": task_id,
+        "author": _author(decision.author),
+        "reviews": [_review(review) for review in decision.reviews],
+        "findings": [_finding(finding) for finding in decision.findings],
+        "verification_commands": [_text(item) for review in decision.reviews for item in review.commands],
+        "questions": [_text(item) for review in decision.reviews for item in review.questions],
+        "coverage": _coverage(decision.coverage, decision.numbers),
+        "reasons": [_text(reason) for reason in (*decision.reasons, *decision.notices)],
+        "log_id": log_id,
+    }
+
+
+def of_failure(failure: Failure, *, task_id: str | None = None) -> dict[str, Any]:
+    """The object of a run that failed before there was anything to decide on."""
+    return of(Decision(failure.outcome, exit_code(failure.outcome), problem=failure), task_id=task_id)
+
+
+def of_nothing(tree: str, reason: str, *, task_id: str | None = None) -> dict[str, Any]:
+    """The object of a run that found nothing to judge."""
+    outcome = Outcome.SKIPPED
+    return of(Decision(outcome, exit_code(outcome), tree=tree, base=tree, reasons=(reason,)), task_id=task_id)
+
+
+def _text(text: str) -> str:
+    shown = visible.block(text.strip())
+    return shown if len(shown) <= _TEXT_LIMIT else shown[: _TEXT_LIMIT - 1] + "…"
+
+
+def _line(text: str) -> str:
+    return visible.excerpt(text, _TEXT_LIMIT)
+
+
+def _author(author: Author | None) -> dict[str, Any]:
+    candidates = author.candidates if author else ()
+    return {
+        "agent": " and ".join(_line(item.agent) for item in candidates if item.agent) or None,
+        "model": " and ".join(_line(item.model) for item in candidates if item.model) or None,
+        "family": " and ".join(sorted({family for item in candidates for family in item.families})) or None,
+        "source": " and ".join(_line(item.source) for item in candidates) or None,
+    }
+
+
+def _review(review: Review) -> dict[str, Any]:
+    return {
+        "provider": review.reviewer.provider,
+        "model": _line(review.answered[0] if review.answered else review.reviewer.model),
+        "requested_model": _line(review.reviewer.model),
+        "origin": review.reviewer.origin,
+        "verdict": review.verdict.label,
+        "stated_verdict": review.stated.label,
+        "summary": _text(review.summary),
+        "latency_sec": round(review.latency, 3),
+        "prompt_tokens": review.usage.prompt_tokens,
+        "output_tokens": review.usage.output_tokens,
+        "cached_tokens": review.usage.cached_tokens,
+        "cached": False,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    rule = finding.effect is not None
+    return {
+        "id": finding.id,
+        "source": finding.source.value,
+        "reviewer": finding.reviewer,
+        "rule": finding.kind if rule else None,
+        "effect": finding.effect.label if finding.effect is not None else None,
+        "title": _line(finding.title),
+        "category": None if rule else finding.kind,
+        "severity": finding.severity.label if finding.severity else None,
+        "certainty": finding.certainty,
+        "file": _line(finding.file),
+        "side": finding.side,
+        "line_start": finding.line_start,
+        "line_end": finding.line_end,
+        "quote": _text(finding.quote),
+        "trigger": _text(finding.trigger),
+        "consequence": _text(finding.consequence),
+        "fix": _text(finding.fix),
+        "grounded": finding.grounded,
+        "confirmation": None,
+        "answer": None,
+    }
+
+
+def _coverage(coverage: Coverage | None, numbers: tuple[int, int]) -> dict[str, Any] | None:
+    if coverage is None:
+        return None
+    withheld = [{"path": visible.path(item.path), "reason": item.reason.value} for item in coverage.withheld]
+    return {
+        "complete": coverage.complete,
+        "files": coverage.files,
+        "shown": coverage.shown,
+        "added": numbers[0],
+        "removed": numbers[1],
+        "withheld": withheld,
+    }

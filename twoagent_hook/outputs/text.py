@@ -1,0 +1,314 @@
+"""What a person reads in the terminal: one line for an approval, a compact panel for all else.
+
+The only importer of rich. Everything in a payload is visible text already; here no markup is read in it, and
+no links, emoji or highlights are made of it.
+"""
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+WIDTH = 80
+_MOST_NAMES = 12
+_COLOURS = {"approve": "32", "skipped": "32", "request_changes": "33", "deferred": "33", "block": "31"}
+_STYLES = {
+    "approve": "green",
+    "skipped": "green",
+    "request_changes": "yellow",
+    "deferred": "yellow",
+    "block": "red",
+}
+_LABELS = {"request_changes": "request changes"}
+_SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
+
+
+class Reader(NamedTuple):
+    """Who reads it, and where.
+
+    Attributes:
+        colour: whether escape sequences for colour may be written.
+        width: columns.
+        agent: whether an agent may be reading: it is not told how to pass the gate by.
+        command: how the product is called from there.
+        framework: whether pre-commit or prek runs us.
+        hook: whether a commit waits for us.
+        verbose: whether an approval is shown in full as well.
+        encoding: of the stream; where it can't hold a box, plain characters are used.
+    """
+
+    colour: bool = False
+    width: int = WIDTH
+    agent: bool = False
+    command: str = "twoagent-hook"
+    framework: bool = False
+    hook: bool = False
+    verbose: bool = False
+    encoding: str = "utf-8"
+
+
+def wants_colour(choice: str, variables: Mapping[str, str], *, terminal: bool) -> bool:
+    """`--color`, then NO_COLOR and FORCE_COLOR, then whether a terminal is written to (no-color.org)."""
+    if choice != "auto":
+        return choice == "always"
+    if variables.get("NO_COLOR"):
+        return False
+    if variables.get("FORCE_COLOR", "0") not in {"", "0"}:
+        return True
+    return terminal and variables.get("TERM", "") != "dumb"
+
+
+def render(payload: Mapping[str, Any], reader: Reader) -> str:
+    """The text for one payload, ending with a line feed."""
+    plain = payload["outcome"] in {"approve", "skipped"} and not payload["findings"] and not reader.verbose
+    return _brief(payload, reader) if plain else _panel(payload, reader)
+
+
+# --- one line -----------------------------------------------------------------------------------------------
+
+
+def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
+    outcome = payload["outcome"]
+    label = f"\x1b[{_COLOURS[outcome]}m{outcome}\x1b[0m" if reader.colour else outcome
+    parts = [f"{label}  {_who(payload)}" if payload["reviews"] else f"{label}  {'; '.join(payload['reasons'])}"]
+    parts += [part for part in (_scope(payload), _effort(payload), _number(payload)) if part]
+    lines = [" · ".join(parts)]
+    notices = payload["reasons"] if payload["reviews"] else []
+    lines += [f"  {line}" for line in (*_not_shown(payload), *notices)]
+    return "\n".join(lines) + "\n"
+
+
+def _who(payload: Mapping[str, Any]) -> str:
+    names = " and ".join(f"{review['model']} ({review['provider']})" for review in payload["reviews"])
+    author = payload["author"]["agent"] or payload["author"]["model"]
+    return f"{names} on {author}'s change" if author else f"{names} on a change by an unknown author"
+
+
+def _scope(payload: Mapping[str, Any]) -> str:
+    coverage = payload["coverage"]
+    if coverage is None:
+        return ""
+    files = f"{coverage['files']} file{'' if coverage['files'] == 1 else 's'}"
+    return f"{files} +{coverage['added']} −{coverage['removed']}"
+
+
+def _effort(payload: Mapping[str, Any]) -> str:
+    seconds = max((review["latency_sec"] for review in payload["reviews"]), default=None)
+    counts = [review[key] for review in payload["reviews"] for key in ("prompt_tokens", "output_tokens")]
+    tokens = sum(count for count in counts if count)
+    parts = [f"{seconds:.0f} s" if seconds is not None else "", f"{_short(tokens)} tokens" if tokens else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _short(count: int) -> str:
+    return str(count) if count < 1000 else f"{count / 1000:.1f}k"
+
+
+def _number(payload: Mapping[str, Any]) -> str:
+    return f"#{payload['log_id']}" if payload["log_id"] is not None else ""
+
+
+def _not_shown(payload: Mapping[str, Any]) -> Iterator[str]:
+    withheld = payload["coverage"]["withheld"] if payload["coverage"] else []
+    if not withheld:
+        return
+    names = ", ".join(f"{item['path']} ({item['reason']})" for item in withheld[:_MOST_NAMES])
+    more = len(withheld) - _MOST_NAMES
+    yield f"not shown to the reviewer: {names}" + (f" and {more} more" if more > 0 else "")
+
+
+# --- the panel ----------------------------------------------------------------------------------------------
+
+Piece = tuple[str, str]  # text, style
+
+
+def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
+    from rich.box import ASCII, ROUNDED
+    from rich.console import Console, Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    outcome = payload["outcome"]
+    style = _STYLES.get(outcome, "magenta")
+    rows = [Text.assemble(*row) for row in _rows(payload, reader)]
+    for row in rows:
+        row.overflow = "fold"
+    unicode = reader.encoding.lower().replace("-", "").startswith("utf")
+    panel = Panel(
+        Group(*rows),
+        title=Text(f" {_LABELS.get(outcome, outcome)} ", style=f"bold {style}"),
+        subtitle=Text(f" {_number(payload)} ") if _number(payload) else None,
+        title_align="left",
+        subtitle_align="right",
+        border_style=style,
+        box=ROUNDED if unicode else ASCII,
+    )
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=reader.width,
+        force_terminal=reader.colour,
+        color_system="standard" if reader.colour else None,
+        no_color=not reader.colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    console.print(panel)
+    lines = (line.rstrip() for line in stream.getvalue().splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def _rows(payload: Mapping[str, Any], reader: Reader) -> Iterator[list[Piece]]:
+    yield from _head(payload)
+    yield from _risks(payload)
+    yield from _fixes(payload)
+    yield from _listed("Verification commands (suggested by the reviewer, not run)", payload["verification_commands"])
+    yield from _listed("Questions for the human owner", payload["questions"])
+    way_out = list(_way_out(payload, reader))
+    if way_out:
+        yield [("", "")]
+        yield from ([(line, "bold")] for line in way_out)
+
+
+def _head(payload: Mapping[str, Any]) -> Iterator[list[Piece]]:
+    problem = payload["problem"]
+    if problem:
+        yield [(f"no review: {problem['what']}", "bold")]
+        yield [(f"what to do: {problem['do']}", "")]
+    else:
+        yield [("Verdict: ", "bold"), (_LABELS.get(payload["outcome"], payload["outcome"]), "bold")]
+    for review in payload["reviews"]:
+        spent = _effort(payload)
+        who = f"reviewer: {review['model']} ({review['provider']}, {review['origin']})"
+        yield [(f"{who} · {spent}" if spent else who, "")]
+    if payload["coverage"] is not None:
+        yield [(f"author: {_author(payload['author'])}", "")]
+        yield [
+            (
+                f"reviewed: {_scope(payload)}, tree {(payload['tree'] or '')[:12]}"
+                if payload["reviews"]
+                else f"change: {_scope(payload)}",
+                "",
+            )
+        ]
+    yield from ([(line, "yellow")] for line in _not_shown(payload))
+    for reason in payload["reasons"]:
+        yield [(f"because: {reason}", "")]
+    for review in payload["reviews"]:
+        if review["summary"]:
+            yield [(review["summary"], "italic")]
+
+
+def _author(author: Mapping[str, Any]) -> str:
+    if author["source"] is None:
+        return "unknown (any reviewer will do; independence is not shown)"
+    known = ", ".join(part for part in (author["family"], author["model"]) if part) or "model unknown"
+    return f"{author['agent'] or 'an agent'} ({known}; from {author['source']})"
+
+
+def _risks(payload: Mapping[str, Any]) -> Iterator[list[Piece]]:
+    if not payload["findings"]:
+        return
+    yield [("", "")]
+    yield [("Top risks", "bold underline")]
+    for number, finding in enumerate(payload["findings"], 1):
+        weight = finding["severity"] or f"rule {finding['rule']}: {finding['effect']}"
+        place = _place(finding)
+        marks = "" if finding["grounded"] else "  (not found in the change)"
+        yield [
+            (f"{number}. ", ""),
+            (weight, _SEVERITY_STYLES.get(weight, "bold")),
+            (f"  {finding['category'] or ''}" if finding["category"] else "", "dim"),
+            (f"  {place}" if place else "", "cyan"),
+            (f"  {finding['title']}{marks}", ""),
+        ]
+        for label in ("quote", "trigger", "consequence"):
+            if finding[label] and not (label == "quote" and finding["source"] == "model"):
+                yield [(f"   {label}: {finding[label]}", "")]
+
+
+def _place(finding: Mapping[str, Any]) -> str:
+    if not finding["file"] or finding["line_start"] is None:
+        return str(finding["file"])
+    return f"{finding['file']}:{finding['line_start']}"
+
+
+def _fixes(payload: Mapping[str, Any]) -> Iterator[list[Piece]]:
+    fixes = [(finding, _required(finding)) for finding in payload["findings"] if finding["fix"]]
+    if not fixes:
+        return
+    yield [("", "")]
+    yield [("Required fixes", "bold underline")]
+    for finding, required in sorted(fixes, key=lambda pair: not pair[1]):
+        place = _place(finding)
+        yield [
+            ("- " if required else "- (optional) ", ""),
+            (f"{place}: " if place else "", "cyan"),
+            (finding["fix"], ""),
+        ]
+
+
+def _required(finding: Mapping[str, Any]) -> bool:
+    """Whether the finding lowers the verdict; the fixes of the others are a matter of taste."""
+    if finding["effect"] is not None:
+        return finding["effect"] in {"block", "request-changes"}
+    return finding["grounded"] and finding["severity"] in {"critical", "high", "medium"}
+
+
+def _listed(title: str, items: Sequence[str]) -> Iterator[list[Piece]]:
+    if items:
+        yield [("", "")]
+        yield [(title, "bold underline")]
+        yield from ([(f"- {item}", "")] for item in items)
+
+
+_WHY_OPEN = {
+    "unreviewed": "NOT REVIEWED: the gate is open because the policy says so.",
+    "deferred": "DEFERRED, not reviewed: the gate is open because the policy says so.",
+    "request_changes": "The gate is open: these changes are asked for, and `fail-on` does not demand them.",
+}
+_VERDICTS = ("block", "request_changes")
+
+
+def _way_out(payload: Mapping[str, Any], reader: Reader) -> Iterator[str]:
+    """How to go on: told to humans; an agent is told to ask its user."""
+    outcome, number = payload["outcome"], payload["log_id"]
+    show = f"{reader.command} log show {number}" if number is not None else ""
+    if payload["exit_code"] == 0:
+        if outcome in _WHY_OPEN:
+            yield _WHY_OPEN[outcome]
+    elif outcome in _VERDICTS or (reader.hook and outcome != "interrupted"):
+        yield from _for_agent(number, show) if reader.agent else _for_human(outcome, show, reader)
+
+
+def _for_agent(number: int | None, show: str) -> Iterator[str]:
+    which = f"review #{number}" if number is not None else "the review"
+    how = f"; `{show}` explains it and how to decide" if show else ""
+    yield f"Ask your user: {which} stopped this commit{how}."
+
+
+def _for_human(outcome: str, show: str, reader: Reader) -> Iterator[str]:
+    if outcome in _VERDICTS:
+        yield "Fix it and commit again. If you disagree, the last word is yours:"
+    else:
+        yield "The commit was stopped, because nothing was reviewed. The last word is yours:"
+    if reader.framework:
+        yield "  SKIP=twoagent-hook git commit   (this gate alone)"
+    yield "  git commit --no-verify          (all hooks)"
+    if show:
+        yield f"  {show}   (this review again)"
+
+
+def columns(variables: Mapping[str, str], *, terminal: bool) -> int:
+    """The width to write for: the terminal's, within reason, else 80."""
+    given = variables.get("COLUMNS", "")
+    if given.isdigit() and 40 <= int(given) <= 200:
+        return int(given)
+    if not terminal:
+        return WIDTH
+    try:
+        return max(40, min(os.get_terminal_size(1).columns, 120))
+    except OSError:
+        return WIDTH

@@ -1,0 +1,43 @@
+"""A line on the controlling terminal while somebody waits; captured output never sees it."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_ERASE = b"\r\x1b[K"
+
+
+@contextmanager
+def waiting(text: str, *, shown: bool) -> Iterator[None]:
+    """Show `text` and the seconds that pass, until the block ends; nothing where there is no terminal."""
+    terminal = _open() if shown else None
+    if terminal is None:
+        yield
+        return
+    ended = threading.Event()
+    writer = threading.Thread(target=_tick, args=(terminal, text, ended), daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join(timeout=1)
+        with suppress(OSError):
+            os.close(terminal)
+
+
+def _open() -> int | None:
+    try:
+        return os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+def _tick(terminal: int, text: str, ended: threading.Event) -> None:
+    started = time.monotonic()
+    with suppress(OSError):
+        while not ended.wait(1.0):
+            os.write(terminal, _ERASE + f"{text} … {time.monotonic() - started:.0f} s".encode())
+        os.write(terminal, _ERASE)

@@ -1,0 +1,302 @@
+"""What may leave the machine, and what the rules find; run before anything is sent; pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from twoagent_hook import visible
+from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Line, Rename, Status
+from twoagent_hook.config import Config
+from twoagent_hook.errors import GitError
+from twoagent_hook.findings import Effect, Finding, Source
+from twoagent_hook.screening import secrets
+from twoagent_hook.screening.contents import Content, is_generated, is_lock, known_files, recognise
+
+Matcher = Callable[[str], bool]
+
+
+class Reason(StrEnum):
+    """Why something of the change is not shown to the reviewer."""
+
+    EXCLUDED = "excluded by the policy"
+    LOCK = "lock file"
+    GENERATED = "generated file"
+    BINARY = "binary file"
+    INHERITED = "taken over by a merge, unchanged, from a parent"
+    TOO_LARGE = "too large to read"
+    OVER_BUDGET = "over the budget of max-input-tokens"
+    OVER_CONTEXT = "over the context of the reviewer's model"
+
+    @property
+    def complete(self) -> bool:
+        """Whether policy or the nature of the thing withholds it: then the coverage is complete without it."""
+        return self not in {Reason.TOO_LARGE, Reason.OVER_BUDGET, Reason.OVER_CONTEXT}
+
+
+class Withheld(NamedTuple):
+    path: str
+    reason: Reason
+    numbers: str = ""
+
+
+class Move(NamedTuple):
+    """A file that only changed its place: same content, same mode, same type, and neither place is sensitive."""
+
+    source: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedChange:
+    """What may be shown, what is not and why, and what the rules found.
+
+    Attributes:
+        files: shown, with secrets replaced and every line decoded.
+        entries: how many paths the change has; each of them is in `files`, `moves` or `withheld`.
+        sendable: False where a secret was added and the policy lets none of the change leave the machine.
+    """
+
+    base: str
+    tree: str
+    files: tuple[FileChange, ...]
+    moves: tuple[Move, ...]
+    withheld: tuple[Withheld, ...]
+    findings: tuple[Finding, ...]
+    entries: int
+    sendable: bool
+
+
+def _never(path: str) -> bool:
+    return not path
+
+
+def matcher(patterns: tuple[str, ...]) -> Matcher:
+    """Whether a path matches any of the patterns, which are those of `.gitignore`."""
+    if not patterns:
+        return _never
+    from pathspec import GitIgnoreSpec
+
+    spec = GitIgnoreSpec.from_lines(patterns)
+    return spec.match_file
+
+
+def screen(change: ChangeSet, config: Config, generated: Mapping[str, bool]) -> ScreenedChange:
+    """Sort the change into what is shown and what is not, and run the rules over all of it.
+
+    Args:
+        generated: what `.gitattributes` at the base says of `linguist-generated`, by path.
+
+    Raises:
+        GitError: an entry of the change would be in neither (a defect, which must not open the gate).
+    """
+    excluded, protected = matcher(config.exclude), matcher(config.protect)
+    redactor = secrets.Redactor()
+    found: list[Finding] = []
+    shown: dict[str, FileChange] = {}
+    withheld = [Withheld(path, Reason.INHERITED) for path in change.inherited]
+    for original in change.files:
+        recognised, content = recognise(original)
+        file, leaks = _redact(recognised, redactor)
+        found += leaks
+        found += _per_file(file, content, protected=protected(original.path))
+        reason = _reason(original, content, excluded, generated)
+        if reason is None:
+            shown[original.path] = file
+        else:
+            withheld.append(Withheld(file.path, reason, numbers(file)))
+    moves = _fold(change.renames, shown, excluded, redactor)
+    findings = tuple(_effective(found, config))
+    screened = ScreenedChange(
+        base=change.base,
+        tree=change.tree,
+        files=tuple(shown.values()),
+        moves=moves,
+        withheld=tuple(withheld),
+        findings=findings,
+        entries=len(change.files) + len(change.inherited),
+        sendable=not any(finding.kind == "secret" and finding.effect == Effect.BLOCK for finding in findings),
+    )
+    _check_invariant(screened)
+    return screened
+
+
+def _check_invariant(screened: ScreenedChange) -> None:
+    folded = sum(file.source is not None for file in screened.files)
+    counted = len(screened.files) + folded + 2 * len(screened.moves) + len(screened.withheld)
+    if counted != screened.entries:
+        raise GitError("a changed file was neither shown nor named as withheld", "report this: it is a defect")
+
+
+def numbers(file: FileChange) -> str:
+    """`+3 −1`, or sizes where lines are not what it is made of."""
+    if file.hunks and not any("\0" in line.text for line in file.lines):
+        return f"+{file.added} −{file.removed}"
+    old, new = file.sizes
+    return " → ".join(f"{size} bytes" for size in (old, new) if size is not None)
+
+
+def _reason(file: FileChange, content: Content, excluded: Matcher, generated: Mapping[str, bool]) -> Reason | None:
+    said = generated.get(file.path)
+    if excluded(file.path):
+        return Reason.EXCLUDED
+    if said or (said is None and is_generated(file.path)):
+        return Reason.GENERATED
+    if said is None and is_lock(file.path):
+        return Reason.LOCK
+    if file.unread is not None:
+        return Reason.TOO_LARGE
+    return Reason.BINARY if content is Content.BINARY else None
+
+
+def sensitive() -> Matcher:
+    """Whether content acts by lying at this path (hooks, CI, what instructs agents, build scripts)."""
+    return matcher(tuple(known_files()["sensitive"]["patterns"]))
+
+
+def _fold(
+    renames: tuple[Rename, ...], shown: dict[str, FileChange], excluded: Matcher, redactor: secrets.Redactor
+) -> tuple[Move, ...]:
+    """Show renamed files as moved, where a reader loses nothing by it; `shown` is changed accordingly."""
+    acts = sensitive()
+    moves = []
+    for source, path, exact, edits in renames:
+        hidden = source not in shown or path not in shown or excluded(source)
+        kind = source.rpartition(".")[2] != path.rpartition(".")[2] or acts(source) or acts(path)
+        if hidden or kind or shown[source].old_mode != shown[path].new_mode:
+            continue
+        if exact:
+            moves.append(Move(shown.pop(source).path, shown.pop(path).path))
+        else:
+            file, _ = _redact(recognise(edits)[0], redactor)
+            shown[path] = replace(file, source=shown.pop(source).path)
+    return tuple(moves)
+
+
+def _redact(file: FileChange, redactor: secrets.Redactor) -> tuple[FileChange, list[Finding]]:
+    """The file without its secrets, and a finding for each that the change adds."""
+    path = redactor.text(file.path)
+    name = visible.path(path)
+    found = [_secret("a file name", "file name", name, None)] if path != file.path else []
+    texts = [line.text for line in file.lines]
+    by_row: dict[int, list[secrets.Secret]] = {}
+    for secret in secrets.find(texts):
+        by_row.setdefault(secret.row, []).append(secret)
+    rows = iter(range(len(texts)))
+    hunks = []
+    for hunk in file.hunks:
+        lines: list[Line] = []
+        for line in hunk.lines:
+            hits = by_row.get(next(rows), [])
+            safe = redactor.hide(line.text, hits) if hits else line.text
+            if hits and line.sign == "+":
+                found += [_secret(hit.kind, safe, name, line.new) for hit in hits]
+            lines.append(line._replace(text=safe) if hits else line)
+        hunks.append(hunk._replace(lines=tuple(lines), section=redactor.text(hunk.section)))
+    return replace(file, path=path, hunks=tuple(hunks)), _once(found)
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """A key of many lines is one finding."""
+    kept: list[Finding] = []
+    for finding in found:
+        last = kept[-1] if kept else None
+        follows = last is not None and last.title == finding.title == _TITLE.format("private-key")
+        if not (follows and last and last.line_end is not None and finding.line_start == last.line_end + 1):
+            kept.append(finding)
+        elif last:
+            kept[-1] = replace(last, line_end=finding.line_end)
+    return kept
+
+
+_TITLE = "what looks like a secret ({}) is added"
+
+
+def _secret(kind: str, quote: str, name: str, line: int | None) -> Finding:
+    return Finding(
+        source=Source.RULE,
+        kind="secret",
+        title=_TITLE.format(kind),
+        file=name,
+        line_start=line,
+        line_end=line,
+        quote=visible.excerpt(quote, 120),
+        fix="take it out of the change, and revoke it if it was ever real",
+    )
+
+
+def _rule(kind: str, title: str, file: str, line: int | None = None, fix: str = "", quote: str = "") -> Finding:
+    return Finding(
+        source=Source.RULE,
+        kind=kind,
+        title=title,
+        file=file,
+        line_start=line,
+        line_end=line,
+        quote=visible.excerpt(quote, 120),
+        fix=fix,
+    )
+
+
+def _per_file(file: FileChange, content: Content, *, protected: bool) -> Iterator[Finding]:
+    name = visible.path(file.path)
+    if protected:
+        fix = "leave it as it is, or let its owner commit the change"
+        yield _rule(
+            "protected-path",
+            f"the policy protects this file, and the change {_VERBS[file.status]} it",
+            name,
+            fix=fix,
+        )
+    yield from _conflict_markers(file, name)
+    unreviewable = _unreviewable(file, content)
+    if unreviewable:
+        yield _rule("unreviewable", f"{unreviewable}: no reviewer sees what is in it", name)
+
+
+_VERBS = {
+    Status.ADDED: "adds",
+    Status.MODIFIED: "edits",
+    Status.DELETED: "deletes",
+    Status.TYPE_CHANGED: "replaces",
+}
+_MARKERS = ("<<<<<<< ", ">>>>>>> ", "||||||| ")
+
+
+def _conflict_markers(file: FileChange, name: str) -> Iterator[Finding]:
+    for line in file.lines:
+        if line.sign == "+" and line.text.startswith(_MARKERS):
+            fix = "resolve the conflict and take the markers out"
+            yield _rule("conflict-marker", "a conflict marker is added", name, line.new, fix, line.text)
+            return
+
+
+def _unreviewable(file: FileChange, content: Content) -> str | None:
+    if content is Content.BINARY and file.old_mode == ABSENT:
+        return "new binary file"
+    unseen = {Content.NUL_IN_TEXT, Content.LFS_POINTER, Content.SUBMODULE}
+    return str(content.value) if content in unseen else None
+
+
+def _effective(found: list[Finding], config: Config) -> Iterator[Finding]:
+    for finding in found:
+        effect = config.rules[finding.kind]
+        if effect != Effect.OFF:
+            yield replace(finding, effect=effect)
+
+
+def incomplete_coverage(missing: tuple[Withheld, ...], config: Config) -> tuple[Finding, ...]:
+    """The rule's finding where something that should have been reviewed was not."""
+    effect = config.rules["incomplete-coverage"]
+    if not missing or effect == Effect.OFF:
+        return ()
+    names = ", ".join(visible.path(item.path) for item in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    reasons = "; ".join(sorted({item.reason.value for item in missing}))
+    finding = _rule(
+        "incomplete-coverage",
+        f"no reviewer saw {names}{more} ({reasons})",
+        visible.path(missing[0].path) if len(missing) == 1 else "",
+        fix=f"split the commit, raise max-input-tokens (now {config.max_input_tokens}), or exclude it at the base",
+    )
+    return (replace(finding, effect=effect),)

@@ -1,0 +1,96 @@
+"""What kind of thing a changed file is: text, text in another encoding, binary, a pointer; pure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from twoagent_hook import datafiles
+from twoagent_hook.changes import FileChange, Hunk, Line, decode, encode
+
+_LFS = "version https://git-lfs.github.com/spec/"
+_BOMS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+class Content(Enum):
+    TEXT = "text"
+    BINARY = "binary"
+    NUL_IN_TEXT = "a NUL byte in a text file"
+    LFS_POINTER = "a Git LFS pointer"
+    SUBMODULE = "a submodule"
+
+
+@cache
+def known_files() -> dict[str, Any]:
+    return datafiles.packaged_toml("screening/files.toml")
+
+
+def name_of(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def is_lock(path: str) -> bool:
+    return name_of(path) in known_files()["lock"]["names"]
+
+
+def is_generated(path: str) -> bool:
+    return path.lower().endswith(tuple(known_files()["generated"]["suffixes"]))
+
+
+def is_text_type(path: str) -> bool:
+    known = known_files()["text"]
+    return path.lower().endswith(tuple(known["suffixes"])) or name_of(path) in known["names"]
+
+
+def recognise(file: FileChange) -> tuple[FileChange, Content]:
+    """The file with its lines as text, whatever its encoding, and what it is.
+
+    UTF-16 (by its byte order mark, or where every line decodes) is turned into text; bytes that are no UTF-8 stay
+    as they are, and are shown as `\\xNN`.
+    """
+    if file.submodule:
+        return file, Content.SUBMODULE
+    if not any("\0" in line.text for line in file.lines):
+        pointer = any(line.new == 1 and line.text.startswith(_LFS) for line in file.lines)
+        return file, Content.LFS_POINTER if pointer else Content.TEXT
+    marked = _marked(file.lines)
+    for encoding in (marked,) if marked else _BOMS.values():
+        decoded = _decoded(file, encoding)
+        if decoded is not None and (marked or _plausible(decoded)):
+            return decoded, Content.TEXT
+    return file, Content.NUL_IN_TEXT if is_text_type(file.path) else Content.BINARY
+
+
+def _marked(lines: Iterable[Line]) -> str | None:
+    """The encoding that a byte order mark at the start of the file declares."""
+    starts = (_BOMS.get(encode(line.text)[:2]) for line in lines if 1 in (line.old, line.new))
+    return next((encoding for encoding in starts if encoding is not None), None)
+
+
+def _plausible(file: FileChange) -> bool:
+    """Whether it reads as text of an alphabet: any even number of bytes decodes to something."""
+    text = "".join(line.text for line in file.lines)
+    return sum("\t" <= char < "\u0530" for char in text) >= 0.9 * len(text)
+
+
+def _decoded(file: FileChange, encoding: str) -> FileChange | None:
+    hunks: list[Hunk] = []
+    for hunk in file.hunks:
+        texts = [_decode_line(encode(line.text), encoding) for line in hunk.lines]
+        if any(text is None for text in texts):
+            return None
+        lines = tuple(line._replace(text=text or "") for line, text in zip(hunk.lines, texts, strict=True))
+        hunks.append(hunk._replace(lines=lines))
+    return replace(file, hunks=tuple(hunks))
+
+
+def _decode_line(content: bytes, encoding: str) -> str | None:
+    """One line of UTF-16 that git cut at the byte 0x0a: the line feed's other half is at one end of it."""
+    content = content.removeprefix(b"\0") if encoding == "utf-16-le" else content.removesuffix(b"\0")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    text = text.removeprefix("\ufeff")
+    return None if "\0" in text else decode(text.encode("utf-8"))

@@ -1,0 +1,289 @@
+"""Reads the step from one tree to another through gitpython's command interface: its only importer.
+
+The recipe: two tree ids, an empty work tree and no index (else git may read a file of the work tree instead
+of the blob), `--text` and no attribute in reach (else a file passes for binary), no external program, names
+as NUL-ended bytes. GitPython's own diff and index objects are not used: they ignore GIT_INDEX_FILE, fail on a
+first commit, and return nothing at all when one name is not UTF-8.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO, Any
+
+from git.cmd import Git
+from git.exc import GitCommandError
+
+from twoagent_hook import changes
+from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, PatchParser, Rename, Status
+from twoagent_hook.errors import GitError
+from twoagent_hook.git import Trees, Workspace
+
+BLOB_LIMIT = 16 << 20  # bytes; a larger blob is named, not read
+_LINE_LIMIT = changes.FILE_LIMIT + 1
+_ARGUMENTS_LIMIT = 96 << 10  # bytes of path arguments a command: far below any system's limit
+_SECONDS = 120
+
+_DIFF = (
+    "diff-tree",
+    "-r",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--text",
+    "--no-color",
+    "--full-index",
+    "--ignore-submodules=none",
+    "--submodule=short",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--no-relative",
+    "--diff-algorithm=myers",
+    "--ws-error-highlight=none",
+    "-O/dev/null",
+)
+_MANIFEST = (*_DIFF, "--raw", "-z", "--no-renames")
+_RENAMES = (*_DIFF, "--raw", "-z", "-M", "-l1000")
+_LINES = ("-p", "-U3", "--inter-hunk-context=0")
+_PATCH = (*_DIFF, *_LINES, "--no-renames")
+_RENAMED_PATCH = (*_DIFF, *_LINES, "-M", "-l1000")
+
+
+class Snapshot:
+    """Reads objects in a workspace; holds no state but where that is."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._git = Git(workspace.path("work"))
+
+    @contextmanager
+    def _process(self, arguments: Sequence[str], stdin: bytes = b"", index: str = "none") -> Iterator[IO[bytes]]:
+        """The standard output of a running git command, which has to end well.
+
+        Raises:
+            GitError: it failed, or ran for longer than two minutes.
+        """
+        with open(self._workspace.path("stdin"), "w+b") as file:
+            file.write(stdin)
+            file.seek(0)
+            process = self._git.execute(
+                self._workspace.command(*arguments),
+                istream=file,
+                env=self._workspace.variables(index=index),
+                as_process=True,
+            )
+        running: Any = process.proc
+        watchdog = threading.Timer(_SECONDS, running.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield running.stdout
+            process.wait()
+        except GitCommandError as error:
+            raise GitError(f"git {arguments[0]} failed: {_reason(error)}", "run `git fsck`, then try again") from error
+        finally:
+            watchdog.cancel()
+            if running.poll() is None:
+                running.kill()
+            running.wait()
+            running.stdout.close()
+            running.stderr.close()
+
+    def _output(self, arguments: Sequence[str], stdin: bytes = b"", index: str = "none") -> bytes:
+        with self._process(arguments, stdin, index) as stdout:
+            return stdout.read()
+
+    def change(self, trees: Trees) -> ChangeSet:
+        """Everything that differs between the two trees.
+
+        Raises:
+            GitError: git failed, or its answers contradict each other.
+        """
+        manifest = changes.parse_manifest(self._output((*_MANIFEST, trees.base, trees.tree)))
+        if trees.base != trees.tree and not manifest:
+            raise GitError("git shows no change between two different trees", "run `git fsck`")
+        own, inherited = self._split_merge(manifest, trees)
+        files = self._with_hunks(self._with_sizes(own), trees)
+        return ChangeSet(trees.base, trees.tree, files, self._renames(files, trees), inherited)
+
+    def _split_merge(
+        self, manifest: tuple[FileChange, ...], trees: Trees
+    ) -> tuple[tuple[FileChange, ...], tuple[str, ...]]:
+        """What a merge itself decided, and the paths that it takes over from a parent as they are there."""
+        differs = {file.path for file in manifest}
+        for parent in trees.merged:
+            other = changes.parse_manifest(self._output((*_MANIFEST, parent, trees.tree)))
+            differs &= {file.path for file in other}
+        own = tuple(file for file in manifest if file.path in differs)
+        return own, tuple(file.path for file in manifest if file.path not in differs)
+
+    def _with_sizes(self, files: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
+        def blob(mode: str, oid: str) -> str | None:
+            return None if mode in (ABSENT, changes.SUBMODULE) else oid
+
+        pairs = [(blob(file.old_mode, file.old_oid), blob(file.new_mode, file.new_oid)) for file in files]
+        sizes = self.sizes({oid for pair in pairs for oid in pair if oid is not None})
+        return tuple(
+            replace(
+                file,
+                sizes=(sizes.get(pair[0] or ""), sizes.get(pair[1] or "")),
+                unread="too large to read" if any(oid and sizes[oid] > BLOB_LIMIT for oid in pair) else None,
+            )
+            for file, pair in zip(files, pairs, strict=True)
+        )
+
+    def sizes(self, oids: Iterable[str]) -> dict[str, int]:
+        """The size of each blob in bytes.
+
+        Raises:
+            GitError: one of them is missing.
+        """
+        wanted = sorted(oids)
+        if not wanted:
+            return {}
+        answer = self._output(
+            ("cat-file", "--batch-check=%(objecttype) %(objectsize)"), "\n".join(wanted).encode() + b"\n"
+        )
+        found = dict(zip(wanted, answer.decode("ascii", "replace").splitlines(), strict=True))
+        for oid, text in found.items():
+            if not text.startswith("blob "):
+                raise GitError(f"the object {oid} is missing", "run `git fsck` and restore it")
+        return {oid: int(text.split(" ")[1]) for oid, text in found.items()}
+
+    def _with_hunks(self, files: tuple[FileChange, ...], trees: Trees) -> tuple[FileChange, ...]:
+        headers = {changes.header(file.path, file.path): place for place, file in enumerate(files)}
+        readable = [file.path for file in files if file.unread is None]
+        batches: Iterable[Sequence[str]] = _batches(readable)
+        if len(readable) == len(files) and not trees.merged:
+            batches = ((),)  # no path named: all of them
+        return changes.assemble(files, self._all_sections((*_PATCH, trees.base, trees.tree), batches, headers))
+
+    def _all_sections(
+        self, command: Sequence[str], batches: Iterable[Sequence[str]], headers: Mapping[bytes, int]
+    ) -> Iterator[changes.Section]:
+        seen: set[int] = set()
+        for batch in batches:
+            # A path also stands for what lies below it (a file that became a folder): shown once is enough.
+            part = [section for section in self._sections(command, batch, headers) if section.key not in seen]
+            seen.update(section.key for section in part)
+            yield from part
+
+    def _sections(
+        self, command: Sequence[str], paths: Sequence[str], headers: Mapping[bytes, int]
+    ) -> Iterator[changes.Section]:
+        with self._process((*command, "--", *paths)) as stdout:
+            yield from PatchParser(_Reader(stdout), headers).sections()
+
+    def _renames(self, files: tuple[FileChange, ...], trees: Trees) -> tuple[Rename, ...]:
+        """The pairs that git would fold, with the edits in each; only for the reader, never for coverage."""
+        by_path = {file.path: file for file in files if file.unread is None and not file.submodule}
+        statuses = {file.status for file in by_path.values()}
+        if not {Status.ADDED, Status.DELETED} <= statuses:
+            return ()
+        found = [
+            pair
+            for pair in changes.parse_renames(self._output((*_RENAMES, trees.base, trees.tree)))
+            if pair[0] in by_path and pair[1] in by_path
+        ]
+        headers = {changes.header(source, path): place for place, (source, path, _) in enumerate(found)}
+        edits = {}
+        for batch in _batches([name for pair in found if not pair[2] for name in pair[:2]], pairs=True):
+            command = (*_RENAMED_PATCH, trees.base, trees.tree)
+            try:
+                edits.update({part.key: part for part in self._sections(command, batch, headers)})
+            except GitError:  # git pairs the files of a batch otherwise: they are shown as added and deleted
+                continue
+        renames = []
+        for place, (source, path, exact) in enumerate(found):
+            file = replace(by_path[path], source=source, hunks=())
+            section = edits.get(place)
+            if exact:
+                renames.append(Rename(source, path, exact=True, edits=file))
+            elif section is not None and section.hunks and not section.binary:
+                renames.append(Rename(source, path, exact=False, edits=replace(file, hunks=section.hunks)))
+        return tuple(renames)
+
+    def entries(self, tree: str, paths: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Which of the paths are in a tree: path -> (mode, object id)."""
+        found = {}
+        for batch in _batches(paths):
+            answer = self._output(("ls-tree", "-z", "--full-tree", tree, "--", *batch))
+            for entry in answer.split(b"\0")[:-1]:
+                about, _, name = entry.partition(b"\t")
+                mode, _, oid = about.decode("ascii").split(" ")
+                found[changes.decode(name)] = (mode, oid)
+        return found
+
+    def blob(self, oid: str, limit: int = BLOB_LIMIT) -> bytes:
+        """The first `limit` bytes of a blob."""
+        with self._process(("cat-file", "blob", oid)) as stdout:
+            content = stdout.read(limit)
+            while stdout.read(1 << 20):  # to its end, so that git ends well
+                pass
+        return content
+
+    def file(self, tree: str, path: str, limit: int = BLOB_LIMIT) -> bytes | None:
+        """The content of a regular file in a tree, or None where there is none (symbolic links don't count)."""
+        mode, oid = self.entries(tree, [path]).get(path, (None, ""))
+        return self.blob(oid, limit) if mode in ("100644", "100755") else None
+
+    def generated(self, tree: str, paths: Sequence[str]) -> dict[str, bool]:
+        """What the `.gitattributes` files of a tree, and nothing else, say of `linguist-generated`.
+
+        Returns:
+            path -> True or False; paths of which nothing is said are missing.
+        """
+        folders = {""} | {path[: place + 1] for path in paths for place, char in enumerate(path) if char == "/"}
+        found = self.entries(tree, sorted(folder + ".gitattributes" for folder in folders))
+        if not found:
+            return {}
+        index = b"".join(
+            f"{mode} {oid}\t".encode() + changes.encode(path) + b"\0" for path, (mode, oid) in found.items()
+        )
+        self._output(("update-index", "-z", "--index-info"), index, index="attributes")
+        names = b"".join(changes.encode(path) + b"\0" for path in paths)
+        command = ("check-attr", "--cached", "-z", "--stdin", "linguist-generated")
+        fields = self._output(command, names, index="attributes").split(b"\0")
+        meaning = {b"set": True, b"true": True, b"unset": False, b"false": False}
+        answers = zip(fields[::3], fields[2::3], strict=False)
+        return {changes.decode(path): meaning[value] for path, value in answers if value in meaning}
+
+
+def _reason(error: GitCommandError) -> str:
+    text = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+    return text.splitlines()[0].removeprefix("fatal: ") if text else f"exit code {error.status}"
+
+
+def _batches(paths: Sequence[str], *, pairs: bool = False) -> Iterator[list[str]]:
+    """The paths in portions that fit on a command line; with `pairs`, neighbours are never parted."""
+    batch: list[str] = []
+    size = 0
+    step = 2 if pairs else 1
+    for place in range(0, len(paths), step):
+        group = paths[place : place + step]
+        length = sum(len(os.fsencode(path)) + 1 for path in group)
+        if batch and size + length > _ARGUMENTS_LIMIT:
+            yield batch
+            batch, size = [], 0
+        batch.extend(group)
+        size += length
+    if batch:
+        yield batch
+
+
+class _Reader:
+    """Line by line, of which at most the limit is held: the rest of a longer one is read and dropped.
+
+    The dropped part makes no difference: a file with a line of that length is over the limit, and unread.
+    """
+
+    def __init__(self, stdout: IO[bytes]) -> None:
+        self._stdout = stdout
+
+    def __call__(self) -> bytes:
+        line = self._stdout.readline(_LINE_LIMIT)
+        piece = line
+        while len(piece) == _LINE_LIMIT and not piece.endswith(b"\n"):
+            piece = self._stdout.readline(_LINE_LIMIT)
+        return line

@@ -1,0 +1,191 @@
+"""The log: one SQLite file in the repository's common git directory; the only importer of sqlite3.
+
+It is shared by the repository's worktrees and goes with the clone. Each row is one model call or one decision.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+SCHEMA_VERSION = 1
+_BUSY_SECONDS = 5.0
+
+# Applied in order, each exactly once; never edited after a release, only added to.
+MIGRATIONS = (
+    """
+    CREATE TABLE entries (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        task_id TEXT,
+        role TEXT NOT NULL,
+        model TEXT,
+        provider TEXT,
+        latency_sec REAL,
+        prompt_tokens INTEGER,
+        output_tokens INTEGER,
+        cached_tokens INTEGER,
+        cost_usd REAL,
+        result TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        author TEXT,
+        tree TEXT,
+        prompt_fingerprint TEXT,
+        schema_version INTEGER NOT NULL
+    );
+    CREATE INDEX entries_tree ON entries (tree);
+    CREATE INDEX entries_task ON entries (task_id);
+    """,
+)
+
+
+class LogError(Exception):
+    """The log can't be read or written; never a reason to lose a verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row; times are UTC in ISO 8601, `evidence` is JSON."""
+
+    role: str
+    result: str
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    task_id: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    latency_sec: float | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    author: str | None = None
+    tree: str | None = None
+    prompt_fingerprint: str | None = None
+    schema_version: int = SCHEMA_VERSION
+    id: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Every field, in the order of the columns."""
+        return {name: getattr(self, name) for name in ("id", *_COLUMNS)}
+
+
+_COLUMNS = (
+    "at",
+    "task_id",
+    "role",
+    "model",
+    "provider",
+    "latency_sec",
+    "prompt_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cost_usd",
+    "result",
+    "evidence",
+    "author",
+    "tree",
+    "prompt_fingerprint",
+    "schema_version",
+)
+
+
+class Log:
+    """The log of one repository."""
+
+    def __init__(self, state_dir: str) -> None:
+        self.path = os.path.join(state_dir, "trajectory.db")
+
+    def append(self, entries: Sequence[Entry]) -> int:
+        """Write rows in one transaction.
+
+        Returns:
+            the id of the last one.
+
+        Raises:
+            LogError: nothing was written.
+        """
+        with self._errors():
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+            with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                _migrate(connection)
+                last = 0
+                for entry in entries:
+                    last = _insert(connection, entry)
+                connection.execute("COMMIT")
+                return last
+
+    def read(self, *, limit: int | None = None, task_id: str | None = None, role: str | None = None) -> list[Entry]:
+        """The newest rows, newest first.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        where, values = _conditions({"task_id": task_id, "role": role})
+        bound = "" if limit is None else f" LIMIT {int(limit)}"
+        return self._select(f"{where} ORDER BY id DESC{bound}", values)
+
+    def get(self, number: int) -> Entry | None:
+        """The row with this id.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        found = self._select(" WHERE id = ?", (number,))
+        return found[0] if found else None
+
+    def _select(self, tail: str, values: Sequence[Any]) -> list[Entry]:
+        if not os.path.exists(self.path):
+            return []
+        with self._errors():
+            # Not read-only: a writer that was killed leaves a journal, which a reader has to roll back.
+            with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+                connection.row_factory = sqlite3.Row
+                rows = connection.execute(f"SELECT id, {', '.join(_COLUMNS)} FROM entries{tail}", values)  # noqa: S608
+                return [_entry(row) for row in rows]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise LogError(f"the log {self.path} can't be used: {reason}") from error
+
+
+def _conditions(wanted: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    given = {column: value for column, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{column} = ?" for column in given)
+    return (f" WHERE {where}" if where else ""), tuple(given.values())
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    done = connection.execute("PRAGMA user_version").fetchone()[0]
+    if done > len(MIGRATIONS):
+        raise sqlite3.DatabaseError("it was written by a newer version of twoagent-hook")
+    for number, script in enumerate(MIGRATIONS[done:], done + 1):
+        for statement in script.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _insert(connection: sqlite3.Connection, entry: Entry) -> int:
+    values = entry.fields() | {"evidence": json.dumps(entry.evidence, ensure_ascii=True)}
+    marks = ", ".join("?" for _ in _COLUMNS)
+    cursor = connection.execute(
+        f"INSERT INTO entries ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - names of ours only
+        [values[column] for column in _COLUMNS],
+    )
+    return cursor.lastrowid or 0
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    values = {column: row[column] for column in ("id", *_COLUMNS)}
+    evidence = json.loads(values.pop("evidence"))
+    return Entry(**values, evidence=evidence if isinstance(evidence, dict) else {})

@@ -1,0 +1,104 @@
+"""The files on disk, next to the index: what an earlier hook changed, and what somebody edits during a review.
+
+Frameworks set unstaged work aside while hooks run, and restore or roll back at the end; so an edit made in the
+meantime can be lost, and a file that another hook rewrote makes the commit fail whatever a reviewer says.
+Nothing here runs a filter or a driver of the repository.
+"""
+
+import hashlib
+import os
+import stat
+import time
+
+from twoagent_hook import changes
+from twoagent_hook.git import Workspace
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+_READ_LIMIT = 256 << 20  # bytes; a larger file is believed to have changed when its times say so
+
+
+def differing(workspace: Workspace) -> tuple[str, ...]:
+    """Tracked files whose content is not the one in the index.
+
+    Raises:
+        GitError: git failed.
+    """
+    environment = workspace.variables(index="index", worktree=workspace.location.worktree)
+    command = (
+        "diff-files",
+        "--raw",
+        "-z",
+        "--no-renames",
+        "--ignore-submodules=all",
+        "--no-ext-diff",
+        "--abbrev=64",
+    )
+    suspects = changes.parse_manifest(workspace.run(*command, environment=environment))
+    return tuple(file.path for file in suspects if _differs(workspace, file))
+
+
+def _differs(workspace: Workspace, file: changes.FileChange) -> bool:
+    """Whether a file that looks touched really holds something else: its times alone prove nothing."""
+    path = os.path.join(os.fsencode(workspace.location.worktree), changes.encode(file.path))
+    try:
+        content = _content(path)
+    except OSError:
+        return True
+    if content is None:
+        return True
+    variants = (content, content.replace(b"\r\n", b"\n"))  # as a checkout with CRLF line ends left it
+    if any(_oid(variant, len(file.old_oid)) == file.old_oid for variant in variants):
+        return False
+    return not _kept_elsewhere(workspace, file.old_oid)
+
+
+def _content(path: bytes) -> bytes | None:
+    about = os.lstat(path)
+    if stat.S_ISLNK(about.st_mode):
+        return os.readlink(path)
+    if not stat.S_ISREG(about.st_mode) or about.st_size > _READ_LIMIT:
+        return None
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _oid(content: bytes, length: int) -> str:
+    digest = hashlib.sha256() if length == 64 else hashlib.sha1(usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(content) + content)
+    return digest.hexdigest()
+
+
+def _kept_elsewhere(workspace: Workspace, oid: str) -> bool:
+    """Whether the index holds a pointer (Git LFS), so that the file on disk is different by nature."""
+    size = workspace.run("cat-file", "-s", oid)
+    return int(size) < 1024 and workspace.run("cat-file", "blob", oid).startswith(_LFS)
+
+
+def rescue(workspace: Workspace) -> str | None:
+    """Save what differs between the index and the disk as a patch that `git apply` takes.
+
+    Returns:
+        the path of the patch, or None where nothing differs.
+
+    Raises:
+        GitError: git failed.
+        OSError: it can't be written.
+    """
+    if not differing(workspace):
+        return None
+    environment = workspace.variables(index="index", worktree=workspace.location.worktree)
+    patch = workspace.run(
+        "diff-files",
+        "-p",
+        "--binary",
+        "--full-index",
+        "--no-ext-diff",
+        "--no-textconv",
+        environment=environment,
+    )
+    folder = os.path.join(workspace.location.state_dir, "rescued")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = os.path.join(folder, time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}.patch")
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(patch)
+    return path
