@@ -328,6 +328,7 @@ class Gate:
             author=prepared.author if prepared else None,
             findings=prepared.rule_findings if prepared else (),
             coverage=prepared.coverage if prepared else None,
+            numbers=policy.line_numbers(prepared.screened) if prepared else (0, 0),
             problem=failure,
             notices=config.notices,
             asked=f"{self.asked.spec} at {self.asked.origin}" if self.asked else None,

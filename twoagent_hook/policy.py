@@ -203,12 +203,13 @@ def decide(
         findings=tuple(sorted(findings, key=lambda finding: finding.weight, reverse=True)),
         coverage=coverage,
         reasons=(*_why(rule_findings, reviews), *reasons),
-        numbers=_numbers(screened),
+        numbers=line_numbers(screened),
         notices=config.notices,
     )
 
 
-def _numbers(screened: ScreenedChange) -> tuple[int, int]:
+def line_numbers(screened: ScreenedChange) -> tuple[int, int]:
+    """Lines added and removed in what may be shown."""
     return sum(file.added for file in screened.files), sum(file.removed for file in screened.files)
 
 
@@ -225,5 +226,5 @@ def _why(rule_findings: tuple[Finding, ...], reviews: tuple[Review, ...]) -> tup
                 f"that is contradictory, and counts as {review.verdict.label}"
             )
         elif review.verdict is not Verdict.APPROVE:
-            reasons.append(f"{review.reviewer.spec} said {review.verdict.label}")
+            reasons.append(f"{review.reviewer.spec} said {review.verdict.label.replace('_', ' ')}")
     return tuple(reasons)

@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import openai
 
 from twoagent_hook import visible
 from twoagent_hook.backends.base import Identity, Reply, Request, Usage
-from twoagent_hook.config import Provider
+from twoagent_hook.config import Provider, loopback
 from twoagent_hook.errors import (
     ContextTooLongError,
     EndpointError,
@@ -118,6 +119,10 @@ class ChatBackend:
         return self._reply(answer, form, attempts, time.monotonic() - started)
 
     @property
+    def _local(self) -> bool:
+        return loopback(urlsplit(self._provider.base_url).hostname or "")
+
+    @property
     def _name(self) -> str:
         return f"{visible.excerpt(self._identity.spec, 80)} at {self._identity.origin}"
 
@@ -129,15 +134,17 @@ class ChatBackend:
             "OpenAI-Organization": (own_host and self._variables.get("OPENAI_ORG_ID")) or absent,
             "OpenAI-Project": (own_host and self._variables.get("OPENAI_PROJECT_ID")) or absent,
         }
-        if self._key is None:
-            headers["Authorization"] = absent
         return openai.AsyncOpenAI(
             api_key=self._key or "none",
             base_url=self._provider.base_url,
             max_retries=0,
             timeout=None,
             default_headers=headers | dict(self._provider.headers),
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks={"response": [_bound]}),
+            http_client=openai.DefaultAsyncHttpxClient(
+                follow_redirects=False,
+                event_hooks={"response": [_bound]},
+                trust_env=not self._local,  # a proxy can't reach this machine's own servers
+            ),
         )
 
     async def _climb_down(
@@ -182,8 +189,9 @@ class ChatBackend:
         call = client.chat.completions.with_streaming_response.create
         extra = {key: value for key, value in body.items() if key not in {"model", "messages", "response_format"}}
         known = {key: value for key, value in body.items() if key not in extra}
+        no_key = {"Authorization": openai.Omit()} if self._key is None else None
         try:
-            async with call(**known, extra_body=extra or None) as response:
+            async with call(**known, extra_body=extra or None, extra_headers=no_key) as response:
                 chunks = [chunk async for chunk in response.iter_bytes()]
                 return _Answer(response.status_code, response.headers, b"".join(chunks))
         except openai.APIStatusError as error:

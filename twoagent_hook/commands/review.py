@@ -194,11 +194,11 @@ def _reader(made: Mapping[str, Any], arguments: argparse.Namespace, environment:
     to_file = arguments.output_file is not None
     terminal = sys.stdout.isatty() and not to_file
     marked = author.detect(environment.variables, ())
-    agent = made["author"]["agent"]
+    claimed = made["author"]["agent"] or made["author"]["model"]
     return text.Reader(
         colour=text.wants_colour(arguments.color, environment.variables, terminal=terminal),
         width=text.columns(environment.variables, terminal=terminal),
-        agent=marked.agents or (agent is not None and agent != author.HUMAN),
+        agent=marked.agents or claimed not in {None, author.HUMAN},
         command=console.own_command(environment),
         framework=environment.framework,
         hook=environment.hook,

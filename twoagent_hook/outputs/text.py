@@ -122,20 +122,32 @@ def _not_shown(payload: Mapping[str, Any]) -> Iterator[str]:
 Piece = tuple[str, str]  # text, style
 
 
+class Row(NamedTuple):
+    """A line of the panel; what does not fit on it goes on below the text, not below the lead."""
+
+    pieces: list[Piece]
+    lead: str = ""
+
+
 def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
     from rich.box import ASCII, ROUNDED
     from rich.console import Console, Group
     from rich.panel import Panel
+    from rich.table import Table
     from rich.text import Text
 
     outcome = payload["outcome"]
     style = _STYLES.get(outcome, "magenta")
-    rows = [Text.assemble(*row) for row in _rows(payload, reader)]
-    for row in rows:
-        row.overflow = "fold"
+    grids = []
+    for row in _rows(payload, reader):
+        grid = Table.grid()
+        grid.add_column(no_wrap=True, width=len(row.lead))
+        grid.add_column(overflow="fold")
+        grid.add_row(row.lead, Text.assemble(*row.pieces))
+        grids.append(grid)
     unicode = reader.encoding.lower().replace("-", "").startswith("utf")
     panel = Panel(
-        Group(*rows),
+        Group(*grids),
         title=Text(f" {_LABELS.get(outcome, outcome)} ", style=f"bold {style}"),
         subtitle=Text(f" {_number(payload)} ") if _number(payload) else None,
         title_align="left",
@@ -160,7 +172,7 @@ def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(payload: Mapping[str, Any], reader: Reader) -> Iterator[list[Piece]]:
+def _rows(payload: Mapping[str, Any], reader: Reader) -> Iterator[Row]:
     yield from _head(payload)
     yield from _risks(payload)
     yield from _fixes(payload)
@@ -168,65 +180,69 @@ def _rows(payload: Mapping[str, Any], reader: Reader) -> Iterator[list[Piece]]:
     yield from _listed("Questions for the human owner", payload["questions"])
     way_out = list(_way_out(payload, reader))
     if way_out:
-        yield [("", "")]
-        yield from ([(line, "bold")] for line in way_out)
+        yield _plain("")
+        yield from (_plain(line.lstrip(), "bold", lead=" " * (len(line) - len(line.lstrip()))) for line in way_out)
 
 
-def _head(payload: Mapping[str, Any]) -> Iterator[list[Piece]]:
+def _plain(text: str, style: str = "", *, lead: str = "") -> Row:
+    return Row([(text, style)], lead)
+
+
+def _heading(text: str) -> Iterator[Row]:
+    yield _plain("")
+    yield _plain(text, "bold underline")
+
+
+def _head(payload: Mapping[str, Any]) -> Iterator[Row]:
     problem = payload["problem"]
     if problem:
-        yield [(f"no review: {problem['what']}", "bold")]
-        yield [(f"what to do: {problem['do']}", "")]
+        yield _plain(f"no review: {problem['what']}", "bold")
+        yield _plain(f"what to do: {problem['do']}")
     else:
-        yield [("Verdict: ", "bold"), (_LABELS.get(payload["outcome"], payload["outcome"]), "bold")]
+        verdict = payload["outcome"] in {"approve", *_VERDICTS}
+        label = _LABELS.get(payload["outcome"], payload["outcome"])
+        yield _plain(f"{'Verdict' if verdict else 'Outcome'}: {label}", "bold")
     for review in payload["reviews"]:
         spent = _effort(payload)
-        who = f"reviewer: {review['model']} ({review['provider']}, {review['origin']})"
-        yield [(f"{who} · {spent}" if spent else who, "")]
+        who = f"{review['model']} ({review['provider']}, {review['origin']})"
+        yield _plain(f"{who} · {spent}" if spent else who, lead="reviewer: ")
     if payload["coverage"] is not None:
-        yield [(f"author: {_author(payload['author'])}", "")]
-        yield [
-            (
-                f"reviewed: {_scope(payload)}, tree {(payload['tree'] or '')[:12]}"
-                if payload["reviews"]
-                else f"change: {_scope(payload)}",
-                "",
-            )
-        ]
-    yield from ([(line, "yellow")] for line in _not_shown(payload))
-    for reason in payload["reasons"]:
-        yield [(f"because: {reason}", "")]
-    for review in payload["reviews"]:
-        if review["summary"]:
-            yield [(review["summary"], "italic")]
+        yield _plain(_author(payload["author"]), lead="author: ")
+        if payload["reviews"]:
+            yield _plain(f"{_scope(payload)}, tree {payload['tree'][:12]}", lead="reviewed: ")
+        else:
+            yield _plain(_scope(payload), lead="change: ")
+    yield from (_plain(line, "yellow") for line in _not_shown(payload))
+    yield from (_plain(reason, lead="because: ") for reason in payload["reasons"])
+    yield from (_plain(review["summary"], "italic") for review in payload["reviews"] if review["summary"])
 
 
 def _author(author: Mapping[str, Any]) -> str:
     if author["source"] is None:
         return "unknown (any reviewer will do; independence is not shown)"
-    known = ", ".join(part for part in (author["family"], author["model"]) if part) or "model unknown"
-    return f"{author['agent'] or 'an agent'} ({known}; from {author['source']})"
+    if author["agent"] is None:
+        return f"{author['model']} ({author['family'] or 'family unknown'}; from {author['source']})"
+    known = ", ".join(part for part in (author["family"], author["model"] or "model unknown") if part)
+    return f"{author['agent']} ({known}; from {author['source']})"
 
 
-def _risks(payload: Mapping[str, Any]) -> Iterator[list[Piece]]:
-    if not payload["findings"]:
-        return
-    yield [("", "")]
-    yield [("Top risks", "bold underline")]
+def _risks(payload: Mapping[str, Any]) -> Iterator[Row]:
+    if payload["findings"]:
+        yield from _heading("Top risks")
     for number, finding in enumerate(payload["findings"], 1):
         weight = finding["severity"] or f"rule {finding['rule']}: {finding['effect']}"
         place = _place(finding)
         marks = "" if finding["grounded"] else "  (not found in the change)"
-        yield [
-            (f"{number}. ", ""),
+        pieces = [
             (weight, _SEVERITY_STYLES.get(weight, "bold")),
-            (f"  {finding['category'] or ''}" if finding["category"] else "", "dim"),
+            (f"  {finding['category']}" if finding["category"] else "", "dim"),
             (f"  {place}" if place else "", "cyan"),
             (f"  {finding['title']}{marks}", ""),
         ]
+        yield Row(pieces, f"{number}. ")
         for label in ("quote", "trigger", "consequence"):
             if finding[label] and not (label == "quote" and finding["source"] == "model"):
-                yield [(f"   {label}: {finding[label]}", "")]
+                yield _plain(finding[label], lead=f"   {label}: ")
 
 
 def _place(finding: Mapping[str, Any]) -> str:
@@ -235,19 +251,15 @@ def _place(finding: Mapping[str, Any]) -> str:
     return f"{finding['file']}:{finding['line_start']}"
 
 
-def _fixes(payload: Mapping[str, Any]) -> Iterator[list[Piece]]:
+def _fixes(payload: Mapping[str, Any]) -> Iterator[Row]:
     fixes = [(finding, _required(finding)) for finding in payload["findings"] if finding["fix"]]
-    if not fixes:
-        return
-    yield [("", "")]
-    yield [("Required fixes", "bold underline")]
+    if fixes:
+        yield from _heading("Required fixes")
     for finding, required in sorted(fixes, key=lambda pair: not pair[1]):
         place = _place(finding)
-        yield [
-            ("- " if required else "- (optional) ", ""),
-            (f"{place}: " if place else "", "cyan"),
-            (finding["fix"], ""),
-        ]
+        yield Row(
+            [(f"{place}: " if place else "", "cyan"), (finding["fix"], "")], "- " if required else "- (optional) "
+        )
 
 
 def _required(finding: Mapping[str, Any]) -> bool:
@@ -257,11 +269,10 @@ def _required(finding: Mapping[str, Any]) -> bool:
     return finding["grounded"] and finding["severity"] in {"critical", "high", "medium"}
 
 
-def _listed(title: str, items: Sequence[str]) -> Iterator[list[Piece]]:
+def _listed(title: str, items: Sequence[str]) -> Iterator[Row]:
     if items:
-        yield [("", "")]
-        yield [(title, "bold underline")]
-        yield from ([(f"- {item}", "")] for item in items)
+        yield from _heading(title)
+        yield from (_plain(item, lead="- ") for item in items)
 
 
 _WHY_OPEN = {
