@@ -397,7 +397,7 @@ def _config(
 ) -> Config:
     providers = _builtin_providers()
     if openai_base_url:
-        openai = replace(providers["openai"], base_url=openai_base_url, origin="OPENAI_BASE_URL")
+        openai = replace(providers["openai"], base_url=openai_base_url, families=frozenset(), origin="OPENAI_BASE_URL")
         providers["openai"] = openai
     for name, table in values.pop("providers", {}).items():
         origin = sources["providers"]
@@ -421,13 +421,14 @@ def _provider(name: str, layer: Layer, base: Provider | None) -> Provider:
     if url is None:
         raise ConfigError(f"{layer.origin}: `base-url` is missing", 'write `base-url = "https://…/v1"`')
     family = values.get("family")
+    kept = base.families if base and base.base_url == url else frozenset()
     own = Provider(
         name=name,
         base_url=url,
         api_key_env=values.get("api-key-env", base.api_key_env if base else None),
         headers=values.get("headers", base.headers if base else {}),
         timeout=values.get("timeout"),
-        families=frozenset({family}) if family else frozenset(),
+        families=frozenset({family}) if family else kept,
         allow_insecure=values.get("allow-insecure", False),
         extra_body=values.get("extra-body", {}),
         origin=layer.origin,
@@ -438,7 +439,15 @@ def _provider(name: str, layer: Layer, base: Provider | None) -> Provider:
 
 def _builtin_providers() -> dict[str, Provider]:
     table = datafiles.packaged_toml("backends/providers.toml")
-    return {name: Provider(name, row["base-url"], row.get("api-key-env")) for name, row in table.items()}
+    return {
+        name: Provider(
+            name,
+            row["base-url"],
+            row.get("api-key-env"),
+            families=frozenset({row["family"]} if "family" in row else ()),
+        )
+        for name, row in table.items()
+    }
 
 
 def loopback(host: str) -> bool:

@@ -18,7 +18,7 @@ from twoagent_hook import backends, policy, prompts, reviews, settings, worktree
 from twoagent_hook.author import Author
 from twoagent_hook.backends.base import Backend, Identity, Reply, Request
 from twoagent_hook.changes import ChangeSet
-from twoagent_hook.config import Config
+from twoagent_hook.config import Config, Provider
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import (
     ContextTooLongError,
@@ -236,10 +236,17 @@ class Gate:
         """
         config = self._config
         if not config.reviewers:
-            raise UnreviewedError("no reviewer is named", _NAME_ONE)
+            raise UnreviewedError("no reviewer is named", self._how_to_name_one(author))
         candidates = [backends.candidate(spec, config, self.environment.variables) for spec in config.reviewers]
         chosen, passed = policy.choose(candidates, author, config)
         return backends.build(chosen, self.environment.variables), passed
+
+    def _how_to_name_one(self, author: Author) -> str:
+        """The lines to write, for what is seen on this machine and is not of the author's own vendor."""
+        known = {family for suspect in author.candidates for family in suspect.families}
+        found = [item for item in backends.seen(self._config, self.environment.variables) if not item.families & known]
+        lines = " or ".join(f'`reviewers = ["{item.name}:MODEL"]` ({_seen_as(item)})' for item in found)
+        return f"write into .twoagent-hook.toml {lines or _NAME_ONE}"
 
     def _ask(self, backend: Backend, prepared: Prepared) -> tuple[Review, ...]:
         deadline = self.started + self._config.timeout
@@ -345,8 +352,12 @@ class Gate:
         return Preview(prepared, backend.identity, None, requests)
 
 
-_NAME_ONE = 'write `reviewers = ["provider:model"]` into .twoagent-hook.toml, and set that provider\'s key'
+_NAME_ONE = '`reviewers = ["provider:model"]`, and set that provider\'s key'
 _TIME = "allow more with `twoagent-hook review --timeout 300`, or set `timeout`"
+
+
+def _seen_as(provider: Provider) -> str:
+    return f"{provider.api_key_env} is set" if provider.api_key_env else f"a server listens at {provider.base_url}"
 
 
 def _token() -> str:

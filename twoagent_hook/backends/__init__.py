@@ -99,6 +99,15 @@ def _listens(base_url: str) -> bool:
         return False
 
 
+def seen(config: Config, variables: Mapping[str, str]) -> list[Provider]:
+    """The providers for which a key, or a server on this machine, is there to see."""
+    return [
+        provider
+        for provider in config.providers.values()
+        if (variables.get(provider.api_key_env, "").strip() if provider.api_key_env else _listens(provider.base_url))
+    ]
+
+
 def build(found: Candidate, variables: Mapping[str, str]) -> Backend:
     """The backend of a usable candidate; here the client is imported."""
     from twoagent_hook.backends.chat import ChatBackend

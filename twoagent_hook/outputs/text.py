@@ -138,16 +138,18 @@ def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
 
     outcome = payload["outcome"]
     style = _STYLES.get(outcome, "magenta")
-    grids = []
+    rows: list[Table | Text] = []
     for row in _rows(payload, reader):
-        grid = Table.grid()
-        grid.add_column(no_wrap=True, width=len(row.lead))
-        grid.add_column(overflow="fold")
-        grid.add_row(row.lead, Text.assemble(*row.pieces))
-        grids.append(grid)
+        text = Text.assemble(*row.pieces, overflow="fold")
+        if row.lead:
+            grid = Table.grid()
+            grid.add_column(no_wrap=True, width=len(row.lead))
+            grid.add_column(overflow="fold")
+            grid.add_row(row.lead, text)
+        rows.append(grid if row.lead else text)
     unicode = reader.encoding.lower().replace("-", "").startswith("utf")
     panel = Panel(
-        Group(*grids),
+        Group(*rows),
         title=Text(f" {_LABELS.get(outcome, outcome)} ", style=f"bold {style}"),
         subtitle=Text(f" {_number(payload)} ") if _number(payload) else None,
         title_align="left",
