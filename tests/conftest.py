@@ -8,6 +8,11 @@ import pytest
 from support.repo import Repo
 from support.server import Script, Server
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write the golden files anew")
+
+
 SCRUBBED = (
     "GIT_",
     "TWOAGENT_",

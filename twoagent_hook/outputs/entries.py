@@ -1,16 +1,19 @@
 """Log rows made of calls and decisions; pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twoagent_hook import visible
-from twoagent_hook.gate import Call
+from twoagent_hook.exits import Outcome
 from twoagent_hook.trajectory import Entry
+
+if TYPE_CHECKING:  # a failure is logged as well where the gate itself can't be imported (no git)
+    from twoagent_hook.gate import Call
 
 _REPLY_LIMIT = 64_000  # characters of a reply that are kept
 
 
-def of_call(call: Call, *, author: str | None, tree: str, task_id: str | None) -> Entry:
+def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None) -> Entry:
     """The row of one request to a model."""
     reply = call.reply
     return Entry(
@@ -45,8 +48,6 @@ def of_decision(
     payload: Mapping[str, Any], evidence: Mapping[str, Any], *, author: str | None, fingerprint: str | None
 ) -> Entry:
     """The row of what the gate did; `payload` is what the user was shown."""
-    from twoagent_hook.exits import Outcome
-
     first = payload["reviews"][0] if payload["reviews"] else {}
     return Entry(
         role="gate",
