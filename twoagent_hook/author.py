@@ -102,8 +102,11 @@ def _claim(text: str, source: str) -> Candidate:
     if text.lower() == HUMAN:
         return Candidate(HUMAN, None, frozenset(), source)
     known = {mark["agent"]: mark["family"] for mark in _table()["markers"]}
-    if text.lower() in known:
-        return Candidate(text.lower(), None, frozenset({known[text.lower()]}), source)
+    name = models.normalise(text)
+    if name in known:
+        return Candidate(name, None, frozenset({known[name]}), source)
+    if not models.specific(text):
+        return Candidate(name, None, models.families(text), source)
     return Candidate(None, text, models.families(text), source)
 
 

@@ -15,6 +15,8 @@ from twoagent_hook.errors import GitError
 SUBMODULE = "160000"
 SYMLINK = "120000"
 ABSENT = "000000"
+TOO_LARGE = "too large to read"
+SILENT = "git shows no lines of it"
 FILE_LIMIT = 1 << 20  # bytes of one file's patch that are kept
 TOTAL_LIMIT = 16 << 20  # bytes of the whole patch that are kept
 
@@ -289,9 +291,9 @@ def assemble(files: tuple[FileChange, ...], sections: Iterator[Section]) -> tupl
     for key, hunks, binary in sections:
         file = found.get(key, files[key])
         if binary:
-            file = replace(file, unread="git shows no lines of it")
+            file = replace(file, unread=SILENT)
         elif hunks is None:
-            file = replace(file, hunks=(), unread="too large to read")
+            file = replace(file, hunks=(), unread=TOO_LARGE)
         elif file.unread is None:
             file = replace(file, hunks=file.hunks + hunks)
         found[key] = file

@@ -11,8 +11,6 @@ from twoagent_hook import __version__, console, environment, exits
 from twoagent_hook.errors import UsageError
 from twoagent_hook.exits import Failure
 
-_COMMANDS = ("review", "log", "sample-config", "demo")
-
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -72,15 +70,25 @@ def _add_log(command: argparse.ArgumentParser) -> None:
     command.description = "Read the log of reviews in this repository."
     actions = command.add_subparsers(dest="action", metavar="ACTION")
     listing = actions.add_parser("list", help="the newest rows (the default)")
-    for each in (command, listing):
-        each.add_argument("--limit", type=int, default=20, metavar="N", help="how many rows (default: 20)")
-        each.add_argument("--task", metavar="ID", help="only rows of this task")
-        each.add_argument("--all", action="store_true", help="the calls to models as well, not the decisions alone")
     show = actions.add_parser("show", help="one row in full")
     show.add_argument("id", type=int, metavar="ID")
+    command.set_defaults(limit=20, task=None, all=False, output_format="text", color="auto")
+    # The same flags before and after the action; a default of the latter must not undo the former.
+    for each in (command, listing):
+        add = each.add_argument
+        add("--limit", type=_count, default=argparse.SUPPRESS, metavar="N", help="how many rows (default: 20)")
+        add("--task", default=argparse.SUPPRESS, metavar="ID", help="only rows of this task")
+        add("--all", action="store_true", default=argparse.SUPPRESS, help="the calls to models as well")
     for each in (command, listing, show):
-        each.add_argument("--output-format", choices=("text", "json", "jsonl"), default="text")
-        _add_colour(each)
+        formats = ("text", "json", "jsonl")
+        each.add_argument("--output-format", choices=formats, default=argparse.SUPPRESS, help="default: text")
+        _add_colour(each, default=argparse.SUPPRESS)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError("a whole number above 0 is needed")
+    return int(text)
 
 
 def _add_sample_config(command: argparse.ArgumentParser) -> None:
@@ -98,8 +106,8 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
     _add_colour(command)
 
 
-def _add_colour(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+def _add_colour(command: argparse.ArgumentParser, default: str = "auto") -> None:
+    command.add_argument("--color", choices=("auto", "always", "never"), default=default)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,26 +117,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         console.tell("no review: Windows is not supported yet", "what to do: run it in WSL")
         return int(exits.ExitCode.NO_VERDICT)
-    return exits.settle(lambda: _dispatch(words, started), lambda failure: _failed(failure, words))
+    captured = environment.capture()
+    return exits.settle(lambda: _dispatch(words, captured, started), lambda failure: _failed(failure, words, captured))
 
 
-def _dispatch(words: list[str], started: float) -> int:
+_ABOUT = {"-h", "--help", "-V", "--version"}
+
+
+def _dispatch(words: list[str], captured: environment.Environment, started: float) -> int:
+    if captured.hook and _ABOUT & set(words):
+        raise UsageError("a hook's arguments ask for help, so nothing would be reviewed", "take them out")
     # Without a command it is `review`, with its flags.
-    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "-V", "--version"}):
+    if _judges(words) and words[:1] != ["review"]:
         words = ["review", *words]
     arguments = parser().parse_args(words)
     module = importlib.import_module(f"twoagent_hook.commands.{arguments.command.replace('-', '_')}")
-    return int(module.run(arguments, environment.capture(), started))
+    return int(module.run(arguments, captured, started))
 
 
-def _failed(failure: Failure, words: list[str]) -> int:
+def _judges(words: list[str]) -> bool:
+    return not words or words[0] == "review" or (words[0].startswith("-") and words[0] not in _ABOUT)
+
+
+def _failed(failure: Failure, words: list[str], captured: environment.Environment) -> int:
     """A failure that no command has reported by itself."""
-    code = exits.exit_code(failure.outcome)
-    judging = not words or words[0] == "review" or words[0].startswith("-")
-    if judging and any("json" in word for word in words if "output-format" in word or word == "json"):
-        from twoagent_hook.outputs import json, payload
+    if _judges(words):
+        from twoagent_hook.commands import review
 
-        console.write(json.render(payload.of_failure(failure)))
-    label = "no review: " if judging else "twoagent-hook: "
-    console.tell(f"{label}{failure.what}", f"what to do: {failure.do}")
-    return int(code)
+        return review.report_usage(failure, words, captured)
+    console.tell(f"twoagent-hook: {failure.what}", f"what to do: {failure.do}")
+    return int(exits.exit_code(failure.outcome))

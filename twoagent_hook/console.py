@@ -14,6 +14,8 @@ SCRIPT = "twoagent-hook"
 def write(text: str, stream: TextIO | None = None) -> None:
     """Write all of it; what the stream's encoding can't hold is spelled out."""
     stream = stream or sys.stdout
+    if stream is None:  # closed before we began: nobody reads it
+        return
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
@@ -21,7 +23,8 @@ def write(text: str, stream: TextIO | None = None) -> None:
 
 def tell(what: str, do: str) -> None:
     """A failure, in two lines, on standard error."""
-    write(f"{what}\n{do}\n", sys.stderr)
+    if sys.stderr is not None:
+        write(f"{what}\n{do}\n", sys.stderr)
 
 
 def own_command(environment: Environment) -> str:

@@ -1,6 +1,6 @@
 """Outcomes, exit codes, and the one place where exceptions become either."""
 
-import sys
+import os
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, TypeVar
@@ -86,7 +86,7 @@ def settle(work: Callable[[], T], failed: Callable[[Failure], T]) -> T:
         return failed(Failure(Outcome.INTERRUPTED, "interrupted", "run it again"))
     except BrokenPipeError:
         # The reader of our output went away (`… | head`): say nothing more, and open nothing.
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(ExitCode.NO_VERDICT) from None
     except Exception as error:  # noqa: BLE001 - the one place: a defect of ours must not look like a verdict
         return failed(_defect(error))

@@ -69,7 +69,7 @@ class Finding:
         """12 hex digits that stay the same for the same thing in the same place (design, section 12)."""
         quote = " ".join((self.quote or self.title).split())
         text = "\0".join((self.source, self.kind, self.file, quote))
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
     def place(self) -> str:

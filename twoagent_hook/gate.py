@@ -3,20 +3,18 @@
 What is known is kept on the way, so that a failure at any stage is still reported and logged with it.
 """
 
-import asyncio
 import secrets
-import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from twoagent_hook import author as authors
-from twoagent_hook import backends, policy, prompts, reviews, settings, worktree
+from twoagent_hook import backends, policy, prompts, settings, visible, worktree
+from twoagent_hook.asking import Call, Question, ask_all
 from twoagent_hook.author import Author
-from twoagent_hook.backends.base import Backend, Identity, Reply, Request
+from twoagent_hook.backends.base import Backend, Identity, Request
 from twoagent_hook.changes import ChangeSet
 from twoagent_hook.config import Config, Provider
 from twoagent_hook.environment import Environment
@@ -24,22 +22,20 @@ from twoagent_hook.errors import (
     ContextTooLongError,
     GitError,
     IndexMovedError,
-    InvalidReplyError,
     TwoAgentError,
     UnreviewedError,
 )
-from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code, failure_of
+from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code, settle
 from twoagent_hook.findings import Effect, Finding
 from twoagent_hook.git import Trees, Workspace
+from twoagent_hook.loops import run_async
 from twoagent_hook.policy import Coverage, Decision
 from twoagent_hook.progress import waiting
-from twoagent_hook.prompts import Packing, Prompt
-from twoagent_hook.reviews import Parsed, Review
+from twoagent_hook.prompts import Packing
+from twoagent_hook.reviews import Review
 from twoagent_hook.screening import Reason, ScreenedChange, Withheld, incomplete_coverage, screen
 from twoagent_hook.settings import Settings
 from twoagent_hook.snapshots import Snapshot
-
-T = TypeVar("T")
 
 
 class Options(NamedTuple):
@@ -58,17 +54,6 @@ class Options(NamedTuple):
     progress: bool = True
 
 
-class Call(NamedTuple):
-    """One request to a model and what came of it."""
-
-    reviewer: Identity
-    prompt: Prompt
-    result: str
-    latency: float
-    reply: Reply | None = None
-    failure: Failure | None = None
-
-
 class Prepared(NamedTuple):
     """All that is settled before anybody is asked."""
 
@@ -79,12 +64,19 @@ class Prepared(NamedTuple):
     coverage: Coverage
 
 
+class Unasked(NamedTuple):
+    """Why no reviewer is asked; `nothing_left` where there is nothing to ask about."""
+
+    reason: str
+    nothing_left: bool = False
+
+
 class Preview(NamedTuple):
     """What a run would send: to whom, or why to nobody."""
 
     prepared: Prepared
     reviewer: Identity | None
-    failure: Failure | None
+    nobody: str | None
     requests: tuple[Request, ...]
 
 
@@ -107,19 +99,27 @@ class Gate:
 
     # --- the whole of it ----------------------------------------------------------------------------------
 
-    def judge(self) -> Decision:
-        """Decide on what is staged.
+    def run(self) -> Decision:
+        """Decide on what is staged; whatever goes wrong becomes a decision without a verdict.
 
-        Raises:
-            TwoAgentError: there is no verdict; `failed` makes a decision of it.
+        A gate that is about to open is held against the index once more, however it came to open.
         """
-        return self._judge_beside_hooks() if self.environment.framework else self._judge()
+        decision = settle(self._beside_hooks if self.environment.framework else self._judge, self.failed)
+        return settle(lambda: self._confirmed(decision), self.failed) if decision.open else decision
 
-    def _judge_beside_hooks(self) -> Decision:
+    def _confirmed(self, decision: Decision) -> Decision:
+        if self._workspace.trees() != self.trees:
+            raise IndexMovedError(
+                "the index moved during the review: what was judged is not what would be committed",
+                "commit again, and the new content is reviewed",
+            )
+        return decision
+
+    def _beside_hooks(self) -> Decision:
         """Under a framework: files are as in the index, unless an earlier hook changed them."""
         changed = worktree.differing(self._workspace)
         if changed:
-            names = ", ".join(ascii(name).strip("'") for name in changed[:3])
+            names = ", ".join(visible.path(name) for name in changed[:3])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise GitError(f"an earlier hook changed files ({names}{more})", "add them and commit again")
         try:
@@ -129,10 +129,7 @@ class Gate:
                 self.rescued = worktree.rescue(self._workspace)
 
     def _judge(self) -> Decision:
-        decision = self._decide(self.prepare())
-        if decision.open:
-            self._check_unmoved()
-        return decision
+        return self._decide(self.prepare())
 
     def prepare(self) -> Prepared:
         """Everything up to the question: what changed, by which rules, by whom, and what would be sent.
@@ -164,25 +161,12 @@ class Gate:
         )
         return authors.detect(self.environment.variables, claims)
 
-    def _check_unmoved(self) -> None:
-        if self._workspace.trees() != self.trees:
-            raise IndexMovedError(
-                "the index moved during the review: what was judged is not what would be committed",
-                "commit again, and the new content is reviewed",
-            )
-
     # --- asking -------------------------------------------------------------------------------------------
 
     def _decide(self, prepared: Prepared) -> Decision:
-        config = self._config
-        if config.reviewers == (backends.RULES,):
-            return self._decision(prepared, (), ("no model reviewed this: the policy names `rules` alone",))
-        if not prepared.screened.sendable:
-            return self._decision(prepared, (), ("nothing was sent: the change holds what looks like a secret",))
-        if policy.closes(prepared.rule_findings, config):
-            return self._decision(prepared, (), ("no reviewer was asked: a rule closes the gate already",))
-        if not prepared.packing.prompts:
-            return self._nothing_to_ask(prepared)
+        unasked = self._unasked(prepared)
+        if unasked is not None:
+            return self._without_asking(prepared, unasked)
         backend, passed = self.choose(prepared.author)
         self.asked = backend.identity
         try:
@@ -190,6 +174,38 @@ class Gate:
         except ContextTooLongError as error:
             return self._over_context(prepared, error)
         return self._decision(prepared, found, passed)
+
+    def _unasked(self, prepared: Prepared) -> Unasked | None:
+        """Why nobody is asked, or None where somebody is.
+
+        Raises:
+            UnreviewedError: there is something to ask about, and none of it fits into a request.
+        """
+        config = self._config
+        if config.reviewers == (backends.RULES,):
+            return Unasked("no model reviewed this: `rules` is the only reviewer that is named")
+        if not prepared.screened.sendable:
+            return Unasked("nothing was sent: the change holds what looks like a secret")
+        if policy.closes(prepared.rule_findings, config):
+            return Unasked("no reviewer was asked: a rule closes the gate already")
+        if prepared.packing.prompts:
+            return None
+        if prepared.packing.unsent:
+            what = f"nothing of the change fits into one request of {config.max_input_tokens} tokens"
+            raise UnreviewedError(what, "split the commit, or raise `max-input-tokens`")
+        merged = all(item.reason is Reason.INHERITED for item in prepared.screened.withheld)
+        why = (
+            "a merge takes all of it over, unchanged, from its parents" if merged else "the policy excludes all of it"
+        )
+        return Unasked(f"nothing was left to review: {why}", nothing_left=True)
+
+    def _without_asking(self, prepared: Prepared, unasked: Unasked) -> Decision:
+        decision = self._decision(prepared, (), (unasked.reason,))
+        if not unasked.nothing_left:
+            return decision
+        worst = policy.worst_effect(prepared.rule_findings)
+        outcome = Outcome.REQUEST_CHANGES if worst >= Effect.REQUEST_CHANGES else Outcome.SKIPPED
+        return replace(decision, outcome=outcome, exit_code=exit_code(outcome, fail_on=self._config.fail_on))
 
     @property
     def _config(self) -> Config:
@@ -208,15 +224,6 @@ class Gate:
         if self.options.exit_zero and decision.exit_code is ExitCode.CLOSED:
             return replace(decision, exit_code=ExitCode.OPEN)
         return decision
-
-    def _nothing_to_ask(self, prepared: Prepared) -> Decision:
-        reason = "nothing was left to review: the policy excludes every changed file, or a merge brought it"
-        decision = self._decision(prepared, (), (reason,))
-        if policy.worst_effect(prepared.rule_findings) >= Effect.REQUEST_CHANGES:
-            outcome = Outcome.REQUEST_CHANGES
-        else:
-            outcome = Outcome.SKIPPED
-        return replace(decision, outcome=outcome, exit_code=exit_code(outcome, fail_on=self._config.fail_on))
 
     def _over_context(self, prepared: Prepared, error: ContextTooLongError) -> Decision:
         """The model says that it can't take the whole: then nobody has seen it."""
@@ -237,86 +244,29 @@ class Gate:
         config = self._config
         if not config.reviewers:
             raise UnreviewedError("no reviewer is named", self._how_to_name_one(author))
-        candidates = [backends.candidate(spec, config, self.environment.variables) for spec in config.reviewers]
-        chosen, passed = policy.choose(candidates, author, config)
+        found = [backends.find(spec, config, self.environment.variables) for spec in config.reviewers]
+        chosen, passed = policy.choose(found, author, config)
         return backends.build(chosen, self.environment.variables), passed
 
     def _how_to_name_one(self, author: Author) -> str:
-        """The lines to write, for what is seen on this machine and is not of the author's own vendor."""
+        """The lines to write, for what is seen on this machine and is not of the author's own vendor.
+
+        Into the user's own file: what is written into the policy counts from the next commit on.
+        """
         known = {family for suspect in author.candidates for family in suspect.families}
         found = [item for item in backends.seen(self._config, self.environment.variables) if not item.families & known]
         lines = " or ".join(f'`reviewers = ["{item.name}:MODEL"]` ({_seen_as(item)})' for item in found)
-        return f"write into .twoagent-hook.toml {lines or _NAME_ONE}"
+        place = self.settings.user_file if self.settings else ""
+        return f"write into your own file ({place}) {lines or _NAME_ONE}"
 
     def _ask(self, backend: Backend, prepared: Prepared) -> tuple[Review, ...]:
         deadline = self.started + self._config.timeout
         if time.monotonic() >= deadline:
-            raise UnreviewedError(f"the time of {self._config.timeout:g} s was over before anybody was asked", _TIME)
+            what = f"the time of {self._config.timeout:g} s was over before anybody was asked"
+            raise UnreviewedError(what, "raise `timeout`")
+        question = Question(backend, prepared.screened, prepared.author, self._config, deadline)
         with waiting(f"asking {backend.identity.spec}", shown=self.options.progress):
-            return run_async(lambda: self._ask_all(backend, prepared, deadline))
-
-    async def _ask_all(self, backend: Backend, prepared: Prepared, deadline: float) -> tuple[Review, ...]:
-        asked = (self._ask_one(backend, prompt, prepared, deadline) for prompt in prepared.packing.prompts)
-        return tuple(await asyncio.gather(*asked))
-
-    async def _ask_one(self, backend: Backend, prompt: Prompt, prepared: Prepared, deadline: float) -> Review:
-        """Ask, and once more where the reply can't be used."""
-        opens = policy.opens(self._config.fail_on)
-        correction: tuple[str, str] | None = None
-        while True:
-            reply = await self._call(backend, prompt, deadline, correction)
-            try:
-                parsed = reviews.read(reply, prompt.receipt, opens)
-            except InvalidReplyError as error:
-                self._note(backend, prompt, reply, failure=failure_of(error))
-                if correction is not None:
-                    what = f"{backend.identity.spec} gave no usable review, asked twice: {error.what}"
-                    raise InvalidReplyError(what, error.do) from None
-                correction = (
-                    reply.text[: prompts.GUIDELINES_LIMIT] or "(empty)",
-                    prompts.repair(error.what, prompt),
-                )
-                continue
-            return self._accept(backend, prompt, reply, parsed, prepared)
-
-    def _accept(self, backend: Backend, prompt: Prompt, reply: Reply, parsed: Parsed, prepared: Prepared) -> Review:
-        review = reviews.review(parsed, reply, backend.identity, prepared.screened)
-        try:
-            policy.check_answered(review, prepared.author, self._config)
-        except TwoAgentError as error:
-            self._note(backend, prompt, reply, failure=failure_of(error))
-            raise
-        self._note(backend, prompt, reply, result=Outcome(review.stated.label).result)
-        return review
-
-    async def _call(
-        self, backend: Backend, prompt: Prompt, deadline: float, correction: tuple[str, str] | None
-    ) -> Reply:
-        asked = time.monotonic()
-        try:
-            return await backend.complete(prompt, deadline, correction)
-        except TwoAgentError as error:
-            failure = failure_of(error)
-            self.calls.append(
-                Call(backend.identity, prompt, failure.outcome.result, time.monotonic() - asked, None, failure)
-            )
-            raise
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            failure = Failure(Outcome.INTERRUPTED, "interrupted", "")
-            self.calls.append(Call(backend.identity, prompt, "interrupted", time.monotonic() - asked, None, failure))
-            raise
-
-    def _note(
-        self,
-        backend: Backend,
-        prompt: Prompt,
-        reply: Reply,
-        *,
-        result: str = "",
-        failure: Failure | None = None,
-    ) -> None:
-        result = failure.outcome.result if failure else result
-        self.calls.append(Call(backend.identity, prompt, result, reply.latency, reply, failure))
+            return run_async(lambda: ask_all(question, prepared.packing.prompts, self.calls))
 
     # --- without a verdict --------------------------------------------------------------------------------
 
@@ -345,15 +295,17 @@ class Gate:
         """What would be sent and to whom; nothing is."""
         prepared = self.prepare()
         try:
+            unasked = self._unasked(prepared)
+            if unasked is not None:
+                return Preview(prepared, None, unasked.reason, ())
             backend, _ = self.choose(prepared.author)
         except TwoAgentError as error:
-            return Preview(prepared, None, failure_of(error), ())
+            return Preview(prepared, None, f"{error.what}; {error.do}", ())
         requests = tuple(backend.preview(prompt) for prompt in prepared.packing.prompts)
         return Preview(prepared, backend.identity, None, requests)
 
 
 _NAME_ONE = '`reviewers = ["provider:model"]`, and set that provider\'s key'
-_TIME = "allow more with `twoagent-hook review --timeout 300`, or set `timeout`"
 
 
 def _seen_as(provider: Provider) -> str:
@@ -375,29 +327,3 @@ def _prepared(
     missing = tuple(item for item in withheld if not item.reason.complete)
     coverage = Coverage(screened.entries, screened.entries - len(withheld), withheld)
     return Prepared(screened, author, packing, (*screened.findings, *incomplete_coverage(missing, config)), coverage)
-
-
-class _DaemonExecutor(ThreadPoolExecutor):
-    """Runs each task in a thread that never keeps the process alive: a name lookup can hang for minutes."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - handed on to whoever waits, as every executor does
-                future.set_exception(error)
-
-        threading.Thread(target=work, daemon=True).start()
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        Executor.shutdown(self, wait=False, cancel_futures=cancel_futures)
-
-
-def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run one coroutine to its end on a loop of its own; ^C ends every request in it."""
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(_DaemonExecutor(max_workers=1))
-        return runner.run(work())

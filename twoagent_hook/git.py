@@ -176,9 +176,12 @@ class Workspace:
     def __init__(self, location: Location, environment: Environment) -> None:
         self.location = location
         self._inherited = {name: value for name, value in environment.variables.items() if not name.startswith("GIT_")}
-        self._folder = tempfile.TemporaryDirectory(prefix="twoagent-hook-")
-        self.root = self._folder.name
-        self._make_store()
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="twoagent-hook-")
+            self.root = self._folder.name
+            self._make_store()
+        except OSError as error:
+            raise GitError(f"no temporary folder can be made: {error.strerror}", "set TMPDIR to a folder") from error
 
     def __enter__(self) -> Self:
         return self
@@ -245,8 +248,12 @@ class Workspace:
 
     def _staged(self) -> str:
         index = self.path("index")
-        if os.path.exists(self.location.index_file):
+        try:
             shutil.copy2(self.location.index_file, index)  # with its times: git compares them with the files'
+        except FileNotFoundError:
+            pass  # nothing was ever staged
+        except OSError as error:
+            raise GitError(f"the index can't be read: {error.strerror}", "check the permissions of .git") from error
         # A split index names its shared part relative to the repository's own folder, so that is used here.
         environment = self.variables(index="index", git_dir=self.location.git_dir)
         result = run(self.command("write-tree"), cwd=self.path("work"), environment=environment)
@@ -255,6 +262,8 @@ class Workspace:
         reason = complaint(result.stderr)
         if "unmerged" in reason:
             raise GitError("the index holds unmerged paths", "resolve the conflicts and `git add` the files")
+        if "ermission denied" in reason or "Read-only" in reason or "unable to" in reason:
+            raise GitError(f"git can't write into the repository: {reason}", "make .git writable for this user")
         raise GitError(f"the index can't be read: {reason}", "run `git status`; `git reset` rebuilds a broken index")
 
     def _base(self) -> str:

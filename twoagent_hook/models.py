@@ -5,25 +5,49 @@ from functools import cache
 
 from twoagent_hook import datafiles
 
-_DATE = re.compile(r"[-@_.]?(20\d{2}-?[01]\d-?[0-3]\d|\d{4}-preview)$")
-_TAIL = re.compile(r"(-latest|-v\d+:\d+|@latest)$")
+_REMARK = re.compile(r"[\[(][^\])]*[\])]?")
 _REGION = re.compile(r"^(?:(?:us|eu|apac|ap|global|jp|au|ca|sa|me|af)(?:-gov)?\.)?(?:[a-z][a-z0-9-]*\.)(?=[a-z])")
+# What differs between two names of one model. Taking too much off only makes two ids the same, which refuses a
+# reviewer; taking too little off would let the author review itself.
+_TAIL = re.compile(
+    r"(-latest|@latest|-v\d+:\d+|-preview|-exp(?:erimental)?|-thinking|-reasoning"
+    r"|[-@_.]20\d{2}-?[01]\d-?[0-3]\d|-(?:0[1-9]|1[0-2])-?[0-3]\d)$"
+)
 _WORDS = re.compile(r"[a-z]+\d*|\d+")
 
 
 def normalise(model: str) -> str:
-    """The id without what differs between places that serve the same model.
+    """The id without what differs between places that serve the same model, or between ways to write it.
 
-    Taken off: provider paths (`anthropic/…`), region and vendor prefixes (`us.anthropic.…`), tags (`:free`,
-    `@default`), dates, `-latest`, `-v1:0`. Dots between digits and dashes are the same (`4.7`, `4-7`).
+    Taken off: provider paths and prefixes (`anthropic/…`, `anthropic:…`), region and vendor prefixes
+    (`us.anthropic.…`), tags (`:free`, `@default`), remarks (`[1m]`, `(1M context)`), dates, `-latest`, `-preview`,
+    `-thinking`, `-v1:0`. Spaces, underscores, dots between digits and dashes are the same (`4.7`, `4-7`).
     """
-    name = model.strip().lower().rstrip("/").rpartition("/")[2]
-    name = _REGION.sub("", name)
-    name = _TAIL.sub("", name)
+    name = re.sub(r"[\s_]+", "-", _REMARK.sub("", model.strip().lower()).strip())
+    name = name.rstrip("/").rpartition("/")[2]
+    head, _, tail = name.partition(":")
+    if tail and (head in _providers() or (not _named(head) and _named(tail))):
+        name = tail
+    name = _TAIL.sub("", _REGION.sub("", name))
     name = name.split("@")[0].split(":")[0]
-    while (shorter := _TAIL.sub("", _DATE.sub("", name))) != name and shorter:
+    while (shorter := _TAIL.sub("", name)) != name and shorter:
         name = shorter
     return re.sub(r"(?<=\d)\.(?=\d)", "-", name)
+
+
+@cache
+def _providers() -> frozenset[str]:
+    return frozenset(datafiles.packaged_toml("backends/providers.toml"))
+
+
+def _named(text: str) -> bool:
+    """Whether the text names a family at all."""
+    return any(_begins(word, prefix) for word in _WORDS.findall(text) for prefix, _ in _prefixes())
+
+
+def specific(model: str) -> bool:
+    """Whether it names one model, not just a family (`claude`, `opus`)."""
+    return any(char.isdigit() for char in normalise(model)) or not families(model)
 
 
 @cache

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from twoagent_hook import models, visible
-from twoagent_hook.author import Author
-from twoagent_hook.author import Candidate as Suspect
-from twoagent_hook.backends import Candidate
+from twoagent_hook.author import Author, Candidate
+from twoagent_hook.backends import Reviewer
 from twoagent_hook.config import Config
 from twoagent_hook.errors import InvalidReplyError, RefusedError, UnreviewedError
 from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code
@@ -59,24 +58,31 @@ class Decision:
 # --- who may review -----------------------------------------------------------------------------------------
 
 
-def not_independent(candidate: Candidate, author: Author, demanded: str) -> str | None:
+def not_independent(reviewer: Reviewer, author: Author, demanded: str) -> str | None:
     """Why this reviewer is not known to differ from every candidate author, or None where it is.
 
     Args:
         demanded: `model` (another model) or `family` (another vendor's).
     """
     for suspect in author.candidates:
-        reason = _kinship(candidate.identity.model, candidate.identity.families, suspect, demanded)
+        reason = _kinship(reviewer.identity.model, reviewer.identity.families, suspect, demanded)
         if reason is not None:
             return reason
     return None
 
 
-def _kinship(model: str, families: frozenset[str], suspect: Suspect, demanded: str) -> str | None:
+def _sameness(model: str, suspect: Candidate) -> str | None:
+    if suspect.model is None or not models.same(model, suspect.model):
+        return None
+    return f"it is the model that wrote the change ({visible.excerpt(suspect.model, 60)}, from {suspect.source})"
+
+
+def _kinship(model: str, families: frozenset[str], suspect: Candidate, demanded: str) -> str | None:
     if suspect.human:
         return None
-    if suspect.model is not None and models.same(model, suspect.model):
-        return f"it is the model that wrote the change ({visible.excerpt(suspect.model, 60)}, from {suspect.source})"
+    same = _sameness(model, suspect)
+    if same is not None:
+        return same
     shared = families & suspect.families
     if demanded == "family":
         if shared:
@@ -90,7 +96,7 @@ def _kinship(model: str, families: frozenset[str], suspect: Suspect, demanded: s
     return None
 
 
-def choose(candidates: Sequence[Candidate], author: Author, config: Config) -> tuple[Candidate, tuple[str, ...]]:
+def choose(reviewers: Sequence[Reviewer], author: Author, config: Config) -> tuple[Reviewer, tuple[str, ...]]:
     """The reviewer to ask, and why others were passed over.
 
     Among usable and independent ones those known to be of another family go first, then the order of the list.
@@ -99,10 +105,10 @@ def choose(candidates: Sequence[Candidate], author: Author, config: Config) -> t
         UnreviewedError: none is usable.
         RefusedError: there are usable ones, and none is independent.
     """
-    passed = [f"{item.identity.spec}: {item.unusable}" for item in candidates if item.unusable]
-    usable = [item for item in candidates if not item.unusable]
+    passed = [f"{item.identity.spec}: {item.unusable}" for item in reviewers if item.unusable]
+    usable = [item for item in reviewers if not item.unusable]
     if not usable:
-        hints = dict.fromkeys(item.hint for item in candidates)
+        hints = dict.fromkeys(item.hint for item in reviewers)
         reasons = "; ".join(passed)
         raise UnreviewedError(f"no reviewer is usable ({reasons})", " or ".join(hints) or "name a reviewer")
     kin = {item.identity.spec: not_independent(item, author, config.independence) for item in usable}
@@ -130,17 +136,17 @@ def check_answered(review: Review, author: Author, config: Config) -> None:
     """
     asked = review.reviewer
     for name in review.answered:
-        families = models.families(name)
-        if not families or models.same(name, asked.model):
+        if models.same(name, asked.model):
             continue
+        families = models.families(name)
         for suspect in author.candidates:
-            kinship = _kinship(name, families, suspect, config.independence)
+            kinship = _kinship(name, families, suspect, config.independence) if families else _sameness(name, suspect)
             if kinship is not None:
                 raise RefusedError(
                     f"{asked.spec} was asked, and {visible.excerpt(name, 60)} answered: {kinship}",
                     "name a reviewer, or a route of your gateway, that is not the author",
                 )
-        if asked.families and not asked.families & families:
+        if families and asked.families and not asked.families & families:
             raise InvalidReplyError(
                 f"{asked.spec} was asked, and {visible.excerpt(name, 60)} answered in its place",
                 "name the model that your gateway really serves, or set `family` for this provider",

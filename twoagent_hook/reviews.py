@@ -111,7 +111,13 @@ def parse(text: str) -> Parsed:
     objects = list(_objects(text))
     if len(objects) > 1:
         raise _invalid("the reply holds more than one verdict")
-    return _from_object(objects[0]) if objects else _from_seed(text)
+    if not objects:
+        return _from_seed(text)
+    found, around = objects[0]
+    parsed = _from_object(found)
+    if any(verdict != parsed.verdict for verdict in _stated(list(_plain_lines(around)))):
+        raise _invalid("the reply holds more than one verdict")
+    return parsed
 
 
 def _invalid(reason: str) -> InvalidReplyError:
@@ -131,7 +137,7 @@ def _outside_thoughts(text: str) -> str:
             return "".join(kept)
     kept.append(text[place:])
     # Some servers drop the opening tag: what stands before a closing one was thought, not said.
-    return "".join(kept).rpartition("</think>")[2]
+    return re.split(r"</think(?:ing)?>", "".join(kept), flags=re.IGNORECASE)[-1]
 
 
 class _DuplicateKeyError(ValueError):
@@ -153,15 +159,16 @@ _ATTEMPTS = 500
 _OPENING = re.compile(r'\{\s*["}]')
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object of the reply's shape (it names a verdict) that is not quoted.
+def _objects(text: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every JSON object of the reply's shape (it names a verdict) that is not quoted, and the text around it.
 
     Raises:
-        InvalidReplyError: one has a key twice, or there is too much that begins like an object.
+        InvalidReplyError: one has a key twice, or follows the beginning of one that is broken (and may be a part
+            of it), or there is too much that begins like an object.
     """
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
     text = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
-    attempts = 0
+    attempts, broken = 0, False
     opening = _OPENING.search(text)
     while opening is not None:
         attempts += 1
@@ -172,10 +179,12 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         except _DuplicateKeyError:
             raise _invalid("the reply has a key twice") from None
         except (ValueError, RecursionError):
-            end = opening.start() + 1
+            end, broken = opening.start() + 1, True
         else:
+            if "verdict" in value and broken:
+                raise _invalid("the reply holds a JSON object that is broken")
             if "verdict" in value:
-                yield value
+                yield value, text[: opening.start()] + "\n" + text[end:]
         opening = _OPENING.search(text, end)
 
 
@@ -274,7 +283,13 @@ def _finding(item: Any, place: int) -> Finding:
 
 # --- the seed form: "Verdict: …" and headings ---------------------------------------------------------------
 
-_VERDICT_LINE = re.compile(r"(?:\d{1,3}[.)] ?)?verdict(?![a-z])[\s:–—-]*(?P<rest>.*)", re.IGNORECASE)
+_VERDICT_LINE = re.compile(r"(?:\d{1,3}[.)] ?)?verdict(?![a-z])(?P<mark>[\s:–—-]*)(?P<rest>.*)", re.IGNORECASE)
+# A remark in brackets after the word is prose, unless it begins by taking the word back.
+_REMARK = re.compile(r"\([^()]*\)")
+_HEDGE = re.compile(
+    r"\(\s*(?:not|no|never|only|if|unless|provided|once|after|until|when|conditional|subject|pending|but|except|assuming)\b",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"(approve|request[ _-]changes|block)(?![\w-])(?P<tail>.*)", re.IGNORECASE)
 _ANY_WORD = re.compile(r"\b(approve|request[ _-]changes|block)(?:d|s|ed)?\b", re.IGNORECASE)
 _RECEIPT_LINE = re.compile(r"receipt\s{0,3}:\s{0,3}(?P<value>[A-Za-z0-9-]+)", re.IGNORECASE)
@@ -290,7 +305,7 @@ _HEADINGS = (
 
 def _from_seed(text: str) -> Parsed:
     lines = list(_plain_lines(text))
-    verdicts = [verdict for place in range(len(lines)) if (verdict := _verdict_at(lines, place)) is not None]
+    verdicts = _stated(lines)
     if not verdicts:
         raise _invalid("the reply names no verdict")
     if len(verdicts) > 1:
@@ -321,28 +336,38 @@ def _plain_lines(text: str) -> Iterator[str]:
             yield stripped.translate(_EMPHASIS).strip(" _")
 
 
+def _stated(lines: list[str]) -> list[Verdict]:
+    """Every verdict that a line states.
+
+    Raises:
+        InvalidReplyError: a line is about the verdict and names none, or more than one, or hedges it.
+    """
+    return [verdict for place in range(len(lines)) if (verdict := _verdict_at(lines, place)) is not None]
+
+
 def _verdict_at(lines: list[str], place: int) -> Verdict | None:
     """The verdict that a line states.
 
     Raises:
         InvalidReplyError: the line is about the verdict and names none, or more than one.
     """
-    match = _VERDICT_LINE.match(lines[place])
+    match = _VERDICT_LINE.fullmatch(lines[place])
     if match is None:
         return None
     rest = match["rest"].strip()
     if not rest:  # a heading: the next line that is not blank states it
         rest = next((line for line in lines[place + 1 :] if line), "")
-    elif not _ANY_WORD.search(rest):
+    elif ":" not in match["mark"] and not _ANY_WORD.search(rest):
         return None  # prose that begins with the word "verdict"
-    word = _WORD.match(rest)
+    word = _WORD.fullmatch(rest)
     if word is None:
         raise _invalid(f"the verdict {_show(rest)} is unknown")
-    tail = re.sub(r"\([^()]*\)", "", word["tail"])
-    hedged = re.match(r"\s*[A-Za-z]", word["tail"]) is not None
-    if hedged or _ANY_WORD.search(tail):
+    verdict = _VERDICTS[re.sub(r"[ -]", "_", word[1].lower())]
+    tail = _REMARK.sub("", word["tail"])
+    hedged = _HEDGE.search(word["tail"]) or re.match(r"\s*[A-Za-z]", word["tail"])
+    if _ANY_WORD.search(tail) or hedged or (verdict is not Verdict.BLOCK and tail.strip(" .!_")):
         raise _invalid("the line of the verdict names more than one, or hedges it")
-    return _VERDICTS[re.sub(r"[ -]", "_", word[1].lower())]
+    return verdict
 
 
 def _items(text: str, heading: str) -> Iterator[str]:

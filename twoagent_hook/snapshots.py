@@ -128,7 +128,7 @@ class Snapshot:
             replace(
                 file,
                 sizes=(sizes.get(pair[0] or ""), sizes.get(pair[1] or "")),
-                unread="too large to read" if any(oid and sizes[oid] > BLOB_LIMIT for oid in pair) else None,
+                unread=changes.TOO_LARGE if any(oid and sizes[oid] > BLOB_LIMIT for oid in pair) else None,
             )
             for file, pair in zip(files, pairs, strict=True)
         )
@@ -222,11 +222,6 @@ class Snapshot:
             while stdout.read(1 << 20):  # to its end, so that git ends well
                 pass
         return content
-
-    def file(self, tree: str, path: str, limit: int = BLOB_LIMIT) -> bytes | None:
-        """The content of a regular file in a tree, or None where there is none (symbolic links don't count)."""
-        mode, oid = self.entries(tree, [path]).get(path, (None, ""))
-        return self.blob(oid, limit) if mode in ("100644", "100755") else None
 
     def generated(self, tree: str, paths: Sequence[str]) -> dict[str, bool]:
         """What the `.gitattributes` files of a tree, and nothing else, say of `linguist-generated`.

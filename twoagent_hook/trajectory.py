@@ -154,7 +154,7 @@ class Log:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError, RecursionError) as error:
+        except (sqlite3.Error, OSError, ValueError, OverflowError, RecursionError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise LogError(f"the log {self.path} can't be used: {reason}") from error
 

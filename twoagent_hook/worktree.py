@@ -13,28 +13,44 @@ import time
 from twoagent_hook import changes
 from twoagent_hook.git import Workspace
 
-_LFS = b"version https://git-lfs.github.com/spec/"
 _READ_LIMIT = 256 << 20  # bytes; a larger file is believed to have changed when its times say so
 
 
 def differing(workspace: Workspace) -> tuple[str, ...]:
     """Tracked files whose content is not the one in the index.
 
+    A file that a filter turns into another when it is staged (Git LFS, git-crypt, a notebook stripper) differs by
+    nature, and only the filter could tell; none is run, so such a file is not looked at.
+
     Raises:
         GitError: git failed.
     """
+    _share_split_index(workspace)
     environment = workspace.variables(index="index", worktree=workspace.location.worktree)
-    command = (
-        "diff-files",
-        "--raw",
-        "-z",
-        "--no-renames",
-        "--ignore-submodules=all",
-        "--no-ext-diff",
-        "--abbrev=64",
-    )
+    command = ("diff-files", "--raw", "-z", "--no-renames", "--ignore-submodules=all", "--no-ext-diff", "--abbrev=64")
     suspects = changes.parse_manifest(workspace.run(*command, environment=environment))
-    return tuple(file.path for file in suspects if _differs(workspace, file))
+    found = tuple(file.path for file in suspects if _differs(workspace, file))
+    filtered = _filtered(workspace, found)
+    return tuple(path for path in found if path not in filtered)
+
+
+def _share_split_index(workspace: Workspace) -> None:
+    """The index may name a shared part, which git looks for in its own folder."""
+    for name in os.listdir(workspace.location.git_dir):
+        target = workspace.path("store", name)
+        if name.startswith("sharedindex.") and not os.path.lexists(target):
+            os.symlink(os.path.join(workspace.location.git_dir, name), target)
+
+
+def _filtered(workspace: Workspace, paths: tuple[str, ...]) -> frozenset[str]:
+    if not paths:
+        return frozenset()
+    location = workspace.location
+    environment = workspace.variables(index="index", git_dir=location.git_dir, worktree=location.worktree)
+    names = b"".join(changes.encode(path) + b"\0" for path in paths)
+    fields = workspace.run("check-attr", "-z", "--stdin", "filter", environment=environment, stdin=names).split(b"\0")
+    answers = zip(fields[::3], fields[2::3], strict=False)
+    return frozenset(changes.decode(path) for path, value in answers if value not in {b"unspecified", b"unset", b""})
 
 
 def _differs(workspace: Workspace, file: changes.FileChange) -> bool:
@@ -47,9 +63,7 @@ def _differs(workspace: Workspace, file: changes.FileChange) -> bool:
     if content is None:
         return True
     variants = (content, content.replace(b"\r\n", b"\n"))  # as a checkout with CRLF line ends left it
-    if any(_oid(variant, len(file.old_oid)) == file.old_oid for variant in variants):
-        return False
-    return not _kept_elsewhere(workspace, file.old_oid)
+    return all(_oid(variant, len(file.old_oid)) != file.old_oid for variant in variants)
 
 
 def _content(path: bytes) -> bytes | None:
@@ -68,12 +82,6 @@ def _oid(content: bytes, length: int) -> str:
     return digest.hexdigest()
 
 
-def _kept_elsewhere(workspace: Workspace, oid: str) -> bool:
-    """Whether the index holds a pointer (Git LFS), so that the file on disk is different by nature."""
-    size = workspace.run("cat-file", "-s", oid)
-    return int(size) < 1024 and workspace.run("cat-file", "blob", oid).startswith(_LFS)
-
-
 def rescue(workspace: Workspace) -> str | None:
     """Save what differs between the index and the disk as a patch that `git apply` takes.
 
@@ -84,18 +92,12 @@ def rescue(workspace: Workspace) -> str | None:
         GitError: git failed.
         OSError: it can't be written.
     """
-    if not differing(workspace):
+    paths = differing(workspace)
+    if not paths:
         return None
     environment = workspace.variables(index="index", worktree=workspace.location.worktree)
-    patch = workspace.run(
-        "diff-files",
-        "-p",
-        "--binary",
-        "--full-index",
-        "--no-ext-diff",
-        "--no-textconv",
-        environment=environment,
-    )
+    flags = ("-p", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
+    patch = workspace.run("diff-files", *flags, "--", *paths, environment=environment)
     folder = os.path.join(workspace.location.state_dir, "rescued")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}.patch")

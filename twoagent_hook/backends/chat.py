@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import openai
 
 from twoagent_hook import visible
+from twoagent_hook.addresses import loopback
 from twoagent_hook.backends.base import Identity, Reply, Request, Usage
-from twoagent_hook.config import Provider, loopback
+from twoagent_hook.config import Provider
 from twoagent_hook.errors import (
     ContextTooLongError,
     EndpointError,
@@ -52,11 +53,16 @@ _CONTEXT_WORDS = (
     "exceeds the available context",
     "input is too long",
 )
+_SECRET_LENGTH = 8  # characters; what is shorter would mask ordinary words
 _ANSWERED_HEADERS = ("x-litellm-model-name", "x-litellm-model-id-name", "openai-model", "x-model")
 
 
 class _TooLargeError(Exception):
     """The body went over its limit, or came compressed although that was not accepted."""
+
+
+class _DroppedError(Exception):
+    """The connection ended before the body did."""
 
 
 class _Answer(NamedTuple):
@@ -111,7 +117,7 @@ class ChatBackend:
             deadline = min(deadline, started + self._provider.timeout)
         try:
             async with asyncio.timeout(max(0.0, deadline - started)):
-                async with self._client() as client:
+                async with self._open() as client:
                     answer, form, attempts = await self._climb_down(client, prompt, correction, deadline)
         except TimeoutError:
             seconds = time.monotonic() - started
@@ -125,6 +131,15 @@ class ChatBackend:
     @property
     def _name(self) -> str:
         return f"{visible.excerpt(self._identity.spec, 80)} at {self._identity.origin}"
+
+    def _open(self) -> openai.AsyncOpenAI:
+        try:
+            return self._client()
+        except (ImportError, OSError, TypeError, ValueError, _http().InvalidURL) as error:
+            # Not its message: it may quote a proxy's password.
+            what = f"{self._name}: the client can't be set up ({type(error).__name__})"
+            do = "check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR (SOCKS needs the package socksio)"
+            raise EndpointError(what, do) from None
 
     def _client(self) -> openai.AsyncOpenAI:
         own_host = self._identity.origin == "https://api.openai.com"
@@ -172,7 +187,7 @@ class ChatBackend:
             attempts += 1
             try:
                 answer = await self._send(client, body)
-            except openai.APIConnectionError as error:
+            except (openai.APIConnectionError, _DroppedError) as error:
                 if reconnected:
                     raise self._unreachable(error) from None
                 reconnected = True
@@ -193,13 +208,20 @@ class ChatBackend:
         try:
             async with call(**known, extra_body=extra or None, extra_headers=no_key) as response:
                 chunks = [chunk async for chunk in response.iter_bytes()]
-                return _Answer(response.status_code, response.headers, b"".join(chunks))
+                return _Answer(response.status_code, response.headers, self._masked(b"".join(chunks)))
         except openai.APIStatusError as error:
-            return _Answer(error.status_code, error.response.headers, error.response.content)
+            return _Answer(error.status_code, error.response.headers, self._masked(error.response.content))
         except _TooLargeError as error:
             raise InvalidReplyError(f"{self._name}: {error}", _WRONG_SERVER) from None
 
-    def _unreachable(self, error: openai.APIConnectionError) -> TwoAgentError:
+    def _masked(self, body: bytes) -> bytes:
+        """The body without the key and the headers' values, which a server may echo, and we would print and keep."""
+        for value in (self._key or "", *self._provider.headers.values()):
+            if len(value) >= _SECRET_LENGTH:
+                body = body.replace(value.encode(), b"***")
+        return body
+
+    def _unreachable(self, error: Exception) -> TwoAgentError:
         causes = _causes(error)
         if any(isinstance(cause, _TooLargeError) for cause in causes):
             text = next(str(cause) for cause in causes if isinstance(cause, _TooLargeError))
@@ -220,7 +242,7 @@ class ChatBackend:
         )
 
     def _refusal(self, status: int, body: bytes) -> TwoAgentError:
-        said = _said(body, self._key)
+        said = _said(body)
         lower = body.decode("utf-8", "replace").lower()
         if status in {400, 413, 422} and (status == 413 or any(word in lower for word in _CONTEXT_WORDS)):
             return ContextTooLongError(f"{self._name}: the change is too long for this model{said}", _SMALLER)
@@ -281,7 +303,7 @@ class ChatBackend:
         return data
 
 
-_MORE_TIME = "allow more with `twoagent-hook review --timeout 300`, or set `timeout`"
+_MORE_TIME = "raise `timeout`, or name a faster reviewer"
 _SMALLER = "split the commit, lower max-input-tokens, or name a reviewer with a larger context"
 _WRONG_SERVER = "check `base-url`: it should be the root of an OpenAI-compatible API, usually ending with /v1"
 _TRY_ANOTHER = "try again, or name another reviewer"
@@ -313,8 +335,8 @@ def _hopeless(answer: _Answer) -> bool:
     return answer.status == 429 and b"insufficient_quota" in answer.body
 
 
-def _said(body: bytes, key: str | None) -> str:
-    """What the endpoint itself says, as one short visible text, without the key it may have echoed."""
+def _said(body: bytes) -> str:
+    """What the endpoint itself says, as one short visible text."""
     text = body.decode("utf-8", "replace")
     try:
         data = json.loads(text)
@@ -326,8 +348,6 @@ def _said(body: bytes, key: str | None) -> str:
         text = str(error.get("message", "")) if isinstance(error, dict) else str(error)
     elif text.lstrip().startswith("<"):
         text = ""
-    if key:
-        text = text.replace(key, "***")
     return f": {visible.excerpt(text, 200)}" if text.strip() else ""
 
 
@@ -366,19 +386,26 @@ async def _bound(response: Any) -> None:
     response.stream = _bounded(response.stream)
 
 
+def _http() -> Any:
+    """The HTTP library below the openai package: httpx in its version 2, httpx2 in its version 3."""
+    return sys.modules[openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0]]
+
+
 def _bounded(stream: Any) -> Any:
-    # httpx in the package's version 2, httpx2 in its version 3: the class is taken from what is there.
-    http = sys.modules[openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0]]
+    http = _http()
     parent: Any = http.AsyncByteStream
 
     class Bounded(parent):  # type: ignore[misc]
         async def __aiter__(self) -> AsyncIterator[bytes]:
             size = 0
-            async for chunk in stream:
-                size += len(chunk)
-                if size > BODY_LIMIT:
-                    raise _TooLargeError(f"the reply is larger than {BODY_LIMIT >> 20} MB")
-                yield chunk
+            try:
+                async for chunk in stream:
+                    size += len(chunk)
+                    if size > BODY_LIMIT:
+                        raise _TooLargeError(f"the reply is larger than {BODY_LIMIT >> 20} MB")
+                    yield chunk
+            except http.TransportError as error:
+                raise _DroppedError from error
 
         async def aclose(self) -> None:
             await stream.aclose()

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from twoagent_hook import console, git, visible
@@ -33,7 +33,8 @@ def _list(log: Log, arguments: argparse.Namespace) -> int:
     elif entries:
         console.write("\n".join(_table(entries)) + "\n")
     else:
-        console.write("the log is empty: no review was made in this repository yet\n")
+        whole = log.read(limit=1)
+        console.write("no such row in the log\n" if whole else "the log is empty: no review was made here yet\n")
     return int(ExitCode.OPEN)
 
 
@@ -62,19 +63,24 @@ def _table(entries: Sequence[Entry]) -> Iterator[str]:
 def _show(log: Log, arguments: argparse.Namespace, environment: Environment) -> int:
     entry = log.get(arguments.id)
     if entry is None:
-        raise UsageError(f"the log has no row {arguments.id}", "`twoagent-hook log list` shows which there are")
+        raise UsageError(
+            f"the log has no row {arguments.id}",
+            f"`{console.own_command(environment)} log list` shows which there are",
+        )
     if arguments.output_format in {"json", "jsonl"}:
         console.write(json.dumps(entry.fields()) + "\n")
         return int(ExitCode.OPEN)
     decision = entry.evidence.get("decision")
     if isinstance(decision, dict):
-        console.write(_decision(decision | {"log_id": entry.id}, arguments, environment))
+        console.write(_decision(decision | {"log_id": entry.id}, entry.evidence, arguments, environment))
     else:
         console.write("\n".join(_fields(entry)) + "\n")
     return int(ExitCode.OPEN)
 
 
-def _decision(decision: dict[str, Any], arguments: argparse.Namespace, environment: Environment) -> str:
+def _decision(
+    decision: dict[str, Any], evidence: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment
+) -> str:
     from twoagent_hook import author
     from twoagent_hook.outputs import text
 
@@ -83,7 +89,7 @@ def _decision(decision: dict[str, Any], arguments: argparse.Namespace, environme
         width=text.columns(environment.variables, terminal=sys.stdout.isatty()),
         agent=author.detect(environment.variables, ()).agents,
         command=console.own_command(environment),
-        framework=True,
+        framework=bool(evidence.get("framework")),
         hook=True,
         verbose=True,
         encoding=sys.stdout.encoding or "utf-8",

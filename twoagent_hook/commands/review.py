@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
@@ -17,18 +18,24 @@ if TYPE_CHECKING:
     from twoagent_hook.gate import Gate, Options, Preview
     from twoagent_hook.trajectory import Entry
 
-_HAND_ONLY = ("config", "isolated", "exit_zero")
+# Flags that a hook's arguments may not hold, since those belong to the repository: they could open the gate, or
+# send its words elsewhere. Of the others `--reviewer`, `--fail-on` and `--on-error` may only tighten (`config`).
+HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "output_file")
 
 
 def run(arguments: argparse.Namespace, environment: Environment, started: float) -> int:
     """Judge the index of the repository around the current folder."""
     signal.signal(signal.SIGTERM, _interrupt)
-    found = exits.settle(lambda: _locate(arguments, environment), lambda failure: failure)
-    if isinstance(found, Failure):
-        return _report_failure(found, None, arguments, environment)
     return exits.settle(
-        lambda: _review(found, arguments, environment, started),
-        lambda failure: _report_failure(failure, found, arguments, environment),
+        lambda: _run(git.locate(environment), arguments, environment, started),
+        lambda failure: _report_failure(failure, None, arguments, environment),
+    )
+
+
+def _run(location: Location, arguments: argparse.Namespace, environment: Environment, started: float) -> int:
+    return exits.settle(
+        lambda: _review(location, arguments, environment, started),
+        lambda failure: _report_failure(failure, location, arguments, environment),
     )
 
 
@@ -36,19 +43,18 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _locate(arguments: argparse.Namespace, environment: Environment) -> "Location | Failure":
-    if environment.hook:
-        for name in _HAND_ONLY:
-            if getattr(arguments, name):
-                flag = "--" + name.replace("_", "-")
-                raise UsageError(
-                    f"{flag} could loosen the gate, and a hook's arguments may only tighten it",
-                    f"take {flag} out of the hook's `args`, and use it by hand",
-                )
-    return git.locate(environment)
+def _check_flags(arguments: argparse.Namespace, environment: Environment) -> None:
+    given = [name for name in HAND_ONLY if getattr(arguments, name)] if environment.hook else []
+    if given:
+        flag = "--" + given[0].replace("_", "-")
+        raise UsageError(
+            f"{flag} could loosen the gate, and a hook's arguments may only tighten it",
+            f"take {flag} out of the hook's arguments, and use it by hand",
+        )
 
 
 def _review(location: Location, arguments: argparse.Namespace, environment: Environment, started: float) -> int:
+    _check_flags(arguments, environment)
     with Workspace(location, environment) as workspace:
         trees = workspace.trees()
         if trees.empty:
@@ -62,7 +68,7 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
 
 
 def _options(arguments: argparse.Namespace) -> "Options":
-    from twoagent_hook import config
+    from twoagent_hook import keys
     from twoagent_hook.gate import Options
 
     given = {
@@ -72,7 +78,7 @@ def _options(arguments: argparse.Namespace) -> "Options":
         "timeout": arguments.timeout,
     }
     flags = {
-        key: config.checked(value, config.POLICY[key], f"--{key}", "the command line")
+        key: keys.checked(value, keys.POLICY[key], f"--{key}", "the command line")
         for key, value in given.items()
         if value is not None
     }
@@ -89,15 +95,15 @@ def _options(arguments: argparse.Namespace) -> "Options":
 def _judge(gate: "Gate", location: Location, arguments: argparse.Namespace, environment: Environment) -> int:
     from twoagent_hook.outputs import payload
 
-    decision = exits.settle(gate.judge, gate.failed)
+    decision = gate.run()
     task_id = _task(arguments, environment)
     made = payload.of(decision, task_id=task_id)
     made["log_id"] = _record(location, _entries(gate, made, environment, task_id))
-    _print(made, arguments, environment)
+    code = _print(made, arguments, environment)
     if gate.rescued is not None:
         what = "files changed while the review ran, and a framework may roll them back"
-        console.tell(f"twoagent-hook: {what}", f"the difference is saved: git apply {gate.rescued}")
-    return int(decision.exit_code)
+        console.tell(f"twoagent-hook: {what}", f"the difference is saved: git apply {shlex.quote(gate.rescued)}")
+    return code
 
 
 def _task(arguments: argparse.Namespace, environment: Environment) -> str | None:
@@ -121,6 +127,7 @@ def _entries(gate: "Gate", made: Mapping[str, Any], environment: Environment, ta
         "diff_digest": prepared.packing.digest if prepared else None,
         "user_file": gate.settings.user_file if gate.settings else None,
         "hook": environment.hook,
+        "framework": environment.framework,
         "reason": environment.get("TWOAGENT_REASON"),
     }
     prompts = prepared.packing.prompts if prepared else ()
@@ -159,6 +166,23 @@ def _report_nothing(trees: Trees, arguments: argparse.Namespace, environment: En
     return int(ExitCode.OPEN)
 
 
+def report_usage(failure: Failure, words: list[str], environment: Environment) -> int:
+    """A command line that can't be followed, where a review was meant: printed and logged as every failure."""
+    wants_json = "json" in words or "--output-format=json" in words
+    arguments = argparse.Namespace(
+        output_format="json" if wants_json else "text",
+        output_file=None,
+        quiet=False,
+        verbose=False,
+        color="auto",
+        task=None,
+    )
+    return exits.settle(
+        lambda: _report_failure(failure, git.locate(environment), arguments, environment),
+        lambda _: _report_failure(failure, None, arguments, environment),
+    )
+
+
 def _report_failure(
     failure: Failure, location: Location | None, arguments: argparse.Namespace, environment: Environment
 ) -> int:
@@ -168,23 +192,25 @@ def _report_failure(
     made = payload.of_failure(failure, task_id=_task(arguments, environment))
     if location is not None and failure.outcome is not Outcome.INTERRUPTED:
         made["log_id"] = _record(location, [entries.of_decision(made, {}, author=None, fingerprint=None)])
-    _print(made, arguments, environment)
-    return int(made["exit_code"])
+    return _print(made, arguments, environment)
 
 
-def _print(made: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment) -> None:
+def _print(made: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment) -> int:
+    """Show the payload where it is wanted; returns the exit code."""
+    code = int(made["exit_code"])
     if arguments.output_format == "json":
         from twoagent_hook.outputs import json as json_output
 
-        _deliver(json_output.render(made), arguments.output_file)
+        shown = _deliver(json_output.render(made), arguments.output_file)
         if made["problem"]:
             console.tell(f"no review: {made['problem']['what']}", f"what to do: {made['problem']['do']}")
-        return
-    if arguments.quiet and made["exit_code"] == 0 and made["outcome"] in {"approve", "skipped"}:
-        return
-    from twoagent_hook.outputs import text
+    elif arguments.quiet and code == 0 and made["outcome"] in {"approve", "skipped"}:
+        shown = True
+    else:
+        from twoagent_hook.outputs import text
 
-    _deliver(text.render(made, _reader(made, arguments, environment)), arguments.output_file)
+        shown = _deliver(text.render(made, _reader(made, arguments, environment)), arguments.output_file)
+    return code if shown or code else int(ExitCode.NO_VERDICT)
 
 
 def _reader(made: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment) -> Any:
@@ -207,17 +233,19 @@ def _reader(made: Mapping[str, Any], arguments: argparse.Namespace, environment:
     )
 
 
-def _deliver(text: str, path: str | None) -> None:
+def _deliver(text: str, path: str | None) -> bool:
+    """Write to the file that was asked for, else to standard output; False where the file can't be written."""
     if path is None:
         console.write(text)
-        return
+        return True
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(
-            f"{path} can't be written: {error.strerror}", "name another file with --output-file"
-        ) from error
+        console.write(text)
+        console.tell(f"twoagent-hook: {path} can't be written: {error.strerror}", "name another file")
+        return False
+    return True
 
 
 def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
@@ -232,15 +260,11 @@ def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
             }
             for request in preview.requests
         ]
-        failure = preview.failure
         reviewer = preview.reviewer.spec if preview.reviewer else None
-        problem = {"what": failure.what, "do": failure.do} if failure else None
-        _deliver(
-            json.dumps({"version": 1, "reviewer": reviewer, "problem": problem, "requests": requests}) + "\n",
-            arguments.output_file,
-        )
-        return int(ExitCode.OPEN)
-    _deliver("\n".join(_preview_lines(preview)) + "\n", arguments.output_file)
+        made = {"version": 1, "reviewer": reviewer, "nothing_sent_because": preview.nobody, "requests": requests}
+        console.write(json.dumps(made) + "\n")
+    else:
+        console.write("\n".join(_preview_lines(preview)) + "\n")
     return int(ExitCode.OPEN)
 
 
@@ -251,21 +275,13 @@ def _preview_lines(preview: "Preview") -> "list[str]":
     lines = [f"author: {prepared.author.label}"]
     if preview.reviewer is not None:
         lines.append(f"reviewer: {preview.reviewer.spec} at {preview.reviewer.origin}")
-    if preview.failure is not None:
-        lines.append(f"reviewer: none ({preview.failure.what}); {preview.failure.do}")
     lines += [f"rule {finding.kind}: {finding.place} {finding.title}" for finding in prepared.rule_findings]
-    if not prepared.screened.sendable:
-        return [*lines, "nothing would be sent: the change holds what looks like a secret"]
+    if preview.nobody is not None:
+        lines.append(f"nothing would be sent: {preview.nobody}")
     for request in preview.requests:
         lines += ["", f"{request.method} {request.url}"]
         lines += [f"{name}: {value}" for name, value in request.headers.items()]
         lines += [f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key != "messages"]
         for message in request.body.get("messages", ()):
             lines += ["", f"--- {message['role']} ---", visible.block(message["content"])]
-    if not preview.requests:
-        lines += [
-            text
-            for prompt in prepared.packing.prompts
-            for text in ("", "--- system ---", prompt.system, "--- user ---", prompt.user)
-        ]
     return lines

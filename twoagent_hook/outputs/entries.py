@@ -8,7 +8,7 @@ from twoagent_hook.exits import Outcome
 from twoagent_hook.trajectory import Entry
 
 if TYPE_CHECKING:  # a failure is logged as well where the gate itself can't be imported (no git)
-    from twoagent_hook.gate import Call
+    from twoagent_hook.asking import Call
 
 _REPLY_LIMIT = 64_000  # characters of a reply that are kept
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from twoagent_hook import visible
+from twoagent_hook import changes, visible
 from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Line, Rename, Status
 from twoagent_hook.config import Config
 from twoagent_hook.errors import GitError
 from twoagent_hook.findings import Effect, Finding, Source
 from twoagent_hook.screening import secrets
-from twoagent_hook.screening.contents import Content, is_generated, is_lock, known_files, recognise
+from twoagent_hook.screening.contents import Content, became_binary, is_generated, is_lock, known_files, recognise
 
 Matcher = Callable[[str], bool]
 
@@ -24,14 +24,16 @@ class Reason(StrEnum):
     GENERATED = "generated file"
     BINARY = "binary file"
     INHERITED = "taken over by a merge, unchanged, from a parent"
-    TOO_LARGE = "too large to read"
+    TOO_LARGE = changes.TOO_LARGE
+    SILENT = changes.SILENT
     OVER_BUDGET = "over the budget of max-input-tokens"
     OVER_CONTEXT = "over the context of the reviewer's model"
 
     @property
     def complete(self) -> bool:
         """Whether policy or the nature of the thing withholds it: then the coverage is complete without it."""
-        return self not in {Reason.TOO_LARGE, Reason.OVER_BUDGET, Reason.OVER_CONTEXT}
+        incomplete = {Reason.TOO_LARGE, Reason.SILENT, Reason.OVER_BUDGET, Reason.OVER_CONTEXT}
+        return self not in incomplete
 
 
 class Withheld(NamedTuple):
@@ -94,12 +96,14 @@ def screen(change: ChangeSet, config: Config, generated: Mapping[str, bool]) -> 
     redactor = secrets.Redactor()
     found: list[Finding] = []
     shown: dict[str, FileChange] = {}
-    withheld = [Withheld(path, Reason.INHERITED) for path in change.inherited]
+    withheld = [Withheld(redactor.text(path), Reason.INHERITED) for path in change.inherited]
+    paths = [item.path for item in withheld]
     for original in change.files:
         recognised, content = recognise(original)
         file, leaks = _redact(recognised, redactor)
+        paths.append(file.path)
         found += leaks
-        found += _per_file(file, content, protected=protected(original.path))
+        found += _per_file(file, content, protected=_covers(protected, original))
         reason = _reason(original, content, excluded, generated)
         if reason is None:
             shown[original.path] = file
@@ -117,14 +121,21 @@ def screen(change: ChangeSet, config: Config, generated: Mapping[str, bool]) -> 
         entries=len(change.files) + len(change.inherited),
         sendable=not any(finding.kind == "secret" and finding.effect == Effect.BLOCK for finding in findings),
     )
-    _check_invariant(screened)
+    _check_invariant(paths, screened)
     return screened
 
 
-def _check_invariant(screened: ScreenedChange) -> None:
-    folded = sum(file.source is not None for file in screened.files)
-    counted = len(screened.files) + folded + 2 * len(screened.moves) + len(screened.withheld)
-    if counted != screened.entries:
+def _covers(matches: Matcher, file: FileChange) -> bool:
+    """Whether the patterns mean this path; a submodule is a folder to them."""
+    return matches(file.path) or (file.submodule and matches(f"{file.path}/"))
+
+
+def _check_invariant(paths: list[str], screened: ScreenedChange) -> None:
+    """Each path is accounted for exactly once."""
+    accounted = [name for file in screened.files for name in (file.path, file.source) if name is not None]
+    accounted += [name for move in screened.moves for name in move]
+    accounted += [item.path for item in screened.withheld]
+    if sorted(accounted) != sorted(paths):
         raise GitError("a changed file was neither shown nor named as withheld", "report this: it is a defect")
 
 
@@ -138,14 +149,14 @@ def numbers(file: FileChange) -> str:
 
 def _reason(file: FileChange, content: Content, excluded: Matcher, generated: Mapping[str, bool]) -> Reason | None:
     said = generated.get(file.path)
-    if excluded(file.path):
+    if _covers(excluded, file):
         return Reason.EXCLUDED
     if said or (said is None and is_generated(file.path)):
         return Reason.GENERATED
     if said is None and is_lock(file.path):
         return Reason.LOCK
     if file.unread is not None:
-        return Reason.TOO_LARGE
+        return Reason(file.unread)
     return Reason.BINARY if content is Content.BINARY else None
 
 
@@ -251,7 +262,7 @@ def _per_file(file: FileChange, content: Content, *, protected: bool) -> Iterato
     yield from _conflict_markers(file, name)
     unreviewable = _unreviewable(file, content)
     if unreviewable:
-        yield _rule("unreviewable", f"{unreviewable}: no reviewer sees what is in it", name)
+        yield _rule("unreviewable", unreviewable, name)
 
 
 _VERBS = {
@@ -273,9 +284,11 @@ def _conflict_markers(file: FileChange, name: str) -> Iterator[Finding]:
 
 def _unreviewable(file: FileChange, content: Content) -> str | None:
     if content is Content.BINARY and file.old_mode == ABSENT:
-        return "new binary file"
-    unseen = {Content.NUL_IN_TEXT, Content.LFS_POINTER, Content.SUBMODULE}
-    return str(content.value) if content in unseen else None
+        return "a new binary file: no reviewer sees what is in it"
+    if content is Content.BINARY and became_binary(file):
+        return "text that became binary: no reviewer sees what is in it"
+    marked = {Content.NUL_IN_TEXT, Content.LFS_POINTER, Content.SUBMODULE}
+    return str(content.value) if content in marked else None
 
 
 def _effective(found: list[Finding], config: Config) -> Iterator[Finding]:

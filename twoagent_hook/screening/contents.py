@@ -16,9 +16,9 @@ _BOMS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 class Content(Enum):
     TEXT = "text"
     BINARY = "binary"
-    NUL_IN_TEXT = "a NUL byte in a text file"
-    LFS_POINTER = "a Git LFS pointer"
-    SUBMODULE = "a submodule"
+    NUL_IN_TEXT = "a NUL byte in text: many tools take the file for binary and show nothing of it"
+    LFS_POINTER = "a Git LFS pointer: the content itself is not part of the change"
+    SUBMODULE = "a submodule: its content is not part of the change"
 
 
 @cache
@@ -59,7 +59,21 @@ def recognise(file: FileChange) -> tuple[FileChange, Content]:
         decoded = _decoded(file, encoding)
         if decoded is not None and (marked or _plausible(decoded)):
             return decoded, Content.TEXT
-    return file, Content.NUL_IN_TEXT if is_text_type(file.path) else Content.BINARY
+    return file, Content.NUL_IN_TEXT if is_text_type(file.path) or not _noise(file) else Content.BINARY
+
+
+def _noise(file: FileChange) -> bool:
+    """Whether so much of it is no text that nobody could read it; a NUL or two in a script is no such thing."""
+    text = "".join(line.text for line in file.lines)
+    return sum((char < " " and char not in "\t\r\f\x1b") or "\ud800" <= char <= "\udfff" for char in text) > 0.1 * len(
+        text
+    )
+
+
+def became_binary(file: FileChange) -> bool:
+    """Whether what is removed is text, and what is added is not."""
+    removed = [line.text for line in file.lines if line.sign == "-"]
+    return bool(removed) and not any("\0" in text for text in removed)
 
 
 def _marked(lines: Iterable[Line]) -> str | None:

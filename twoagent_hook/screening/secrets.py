@@ -9,6 +9,7 @@ from typing import NamedTuple
 from twoagent_hook import datafiles
 
 _TABLE = "screening/secrets.toml"
+_KEY = "private-key"
 _END_OF_KEY = re.compile(r"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY = re.compile(r"[^A-Za-z0-9]*[A-Za-z0-9+/=:, \\n\"'-]{0,200}")
 
@@ -52,38 +53,44 @@ def find(lines: Sequence[str]) -> list[Secret]:
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
     found: dict[int, list[Secret]] = {}
-    for kind, start, end in _matches(text):
+    last = 0
+    for start, _, end, kind in sorted(_matches(text)):
+        if start < last:
+            continue  # inside of one that is known already
+        last = end
         row = bisect_right(starts, start) - 1
-        secret = Secret(row, kind, start - starts[row], end - starts[row])
-        others = found.setdefault(row, [])
-        if all(secret.end <= other.start or other.end <= secret.start for other in others):
-            others.append(secret)
-    for row in [row for row, secrets in found.items() if secrets[0].kind == "private-key"]:
-        _extend_key(lines, row, found)
-    return [secret for row in sorted(found) for secret in sorted(found[row], key=lambda secret: secret.start)]
+        found.setdefault(row, []).append(Secret(row, kind, start - starts[row], end - starts[row]))
+    covered = -1
+    for row in [row for row, secrets in found.items() if any(secret.kind == _KEY for secret in secrets)]:
+        if row > covered:
+            covered = _extend_key(lines, row, found)
+    return [secret for row in sorted(found) for secret in found[row]]
 
 
-def _matches(text: str) -> Iterator[tuple[str, int, int]]:
-    for kind, hints, pattern in formats():
+def _matches(text: str) -> Iterator[tuple[int, int, int, str]]:
+    """Every hit: where it starts, the place of its format in the table, where it ends, its kind."""
+    for order, (kind, hints, pattern) in enumerate(formats()):
         if any(hint in text for hint in hints):
             for match in pattern.finditer(text):
                 if match.group() not in _published():
-                    yield kind, match.start(), match.end()
+                    yield match.start(), order, match.end(), kind
 
 
-def _extend_key(lines: Sequence[str], row: int, found: dict[int, list[Secret]]) -> None:
-    """Hide the body of a PEM block as well, to its end or as far as lines look like one."""
-    first = found[row][0]
-    found[row] = [first._replace(end=len(lines[row]))]
+def _extend_key(lines: Sequence[str], row: int, found: dict[int, list[Secret]]) -> int:
+    """Hide the body of a PEM block as well, to its end or as far as lines look like one; returns the last row."""
+    first = next(secret for secret in found[row] if secret.kind == _KEY)
+    kept = [secret for secret in found[row] if secret.start < first.start]
+    found[row] = [*kept, first._replace(end=len(lines[row]))]
     if _END_OF_KEY.search(lines[row], first.start):
-        return
+        return row
     for place in range(row + 1, len(lines)):
         ended = _END_OF_KEY.search(lines[place]) is not None
         if not ended and not _KEY_BODY.fullmatch(lines[place]):
-            return
+            return place - 1
         found[place] = [Secret(place, first.kind, 0, len(lines[place]))]
         if ended:
-            return
+            return place
+    return len(lines) - 1
 
 
 class Redactor:

@@ -1,0 +1,48 @@
+"""Where a provider is: whether requests to its base URL would go where they should, and not in clear."""
+
+from urllib.parse import urlsplit
+
+from twoagent_hook.errors import ConfigError
+
+
+def loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+def check_base_url(name: str, url: str, origin: str, *, allow_insecure: bool) -> None:
+    """Refuse an address to which requests would go wrong, or in clear.
+
+    Args:
+        name: the provider's.
+        origin: where the address stands, for messages.
+
+    Raises:
+        ConfigError: with the right address where there is one; never with a password that stands in it.
+    """
+    key = f"{origin}: base-url of {name}"
+    try:
+        parts = urlsplit(url.strip())
+        known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        raise ConfigError(f"{key} is no address", _EXAMPLE) from None
+    if parts.username or parts.password:
+        raise ConfigError(f"{key} holds a user name or password", "keys belong into `api-key-env`")
+    if not known:
+        raise ConfigError(f"{key} is no http(s) address: {url!a}", _EXAMPLE)
+    if not parts.netloc.isascii():
+        raise ConfigError(f"{key} is not ASCII: {url!a}", "write the host's name in punycode")
+    clean = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    if parts.query or parts.fragment or url != url.strip():
+        what = "a query string" if parts.query else "a fragment" if parts.fragment else "white space around it"
+        raise ConfigError(f"{key} has {what}, which would end up in the path", f'write "{clean}"')
+    for tail in ("/chat/completions", "/completions", "/responses", "/models"):
+        if clean.endswith(tail):
+            raise ConfigError(f"{key} already ends with {tail}", f'write "{clean.removesuffix(tail)}"')
+    if parts.scheme == "http" and not loopback(parts.hostname or "") and not allow_insecure:
+        raise ConfigError(
+            f"{key} is plain http, so the change and the key could be read on the way",
+            "use https, or set `allow-insecure = true` for a host inside your own network",
+        )
+
+
+_EXAMPLE = 'write it like "https://api.example.com/v1"'

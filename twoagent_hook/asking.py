@@ -1,0 +1,111 @@
+"""Puts each prompt to a reviewer, once more where the reply can't be used, and keeps a record of every call."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from twoagent_hook import policy, prompts, reviews, visible
+from twoagent_hook.author import Author
+from twoagent_hook.backends.base import Backend, Identity, Reply
+from twoagent_hook.config import Config
+from twoagent_hook.errors import InvalidReplyError, TwoAgentError
+from twoagent_hook.exits import Failure, Outcome, failure_of
+from twoagent_hook.prompts import Prompt
+from twoagent_hook.reviews import Parsed, Review
+from twoagent_hook.screening import ScreenedChange
+
+_QUOTED_LIMIT = 16_000  # characters of an unusable reply that are shown to its author again
+
+
+class Call(NamedTuple):
+    """One request to a model and what came of it."""
+
+    reviewer: Identity
+    prompt: Prompt
+    result: str
+    latency: float
+    reply: Reply | None = None
+    failure: Failure | None = None
+
+
+class Question(NamedTuple):
+    """Who is asked, about what, and until when (in the time of `time.monotonic`)."""
+
+    backend: Backend
+    screened: ScreenedChange
+    author: Author
+    config: Config
+    deadline: float
+
+
+async def ask_all(question: Question, asked: Sequence[Prompt], calls: list[Call]) -> tuple[Review, ...]:
+    """A review of each prompt, all asked at once.
+
+    Args:
+        calls: grows by one for each request that was made, those that failed included.
+
+    Raises:
+        TwoAgentError: one of them has no review.
+    """
+    return tuple(await asyncio.gather(*(_ask(question, prompt, calls) for prompt in asked)))
+
+
+async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
+    opens = policy.opens(question.config.fail_on)
+    reviewer = question.backend.identity
+    correction: tuple[str, str] | None = None
+    while True:
+        reply = await _call(question, prompt, correction, calls)
+        try:
+            parsed = reviews.read(reply, prompt.receipt, opens)
+        except InvalidReplyError as error:
+            _note(calls, reviewer, prompt, reply, failure=failure_of(error))
+            if correction is not None:
+                what = f"{reviewer.spec} gave no usable review, asked twice: {error.what}"
+                raise InvalidReplyError(what, error.do) from None
+            said = visible.block(reply.text[:_QUOTED_LIMIT]) or "(empty)"
+            correction = (said, prompts.repair(error.what, prompt))
+            continue
+        return _accept(question, prompt, reply, parsed, calls)
+
+
+def _accept(question: Question, prompt: Prompt, reply: Reply, parsed: Parsed, calls: list[Call]) -> Review:
+    reviewer = question.backend.identity
+    review = reviews.review(parsed, reply, reviewer, question.screened)
+    try:
+        policy.check_answered(review, question.author, question.config)
+    except TwoAgentError as error:
+        _note(calls, reviewer, prompt, reply, failure=failure_of(error))
+        raise
+    _note(calls, reviewer, prompt, reply, result=Outcome(review.stated.label).result)
+    return review
+
+
+async def _call(question: Question, prompt: Prompt, correction: tuple[str, str] | None, calls: list[Call]) -> Reply:
+    started = time.monotonic()
+
+    def note(failure: Failure) -> None:
+        spent = time.monotonic() - started
+        calls.append(Call(question.backend.identity, prompt, failure.outcome.result, spent, None, failure))
+
+    try:
+        return await question.backend.complete(prompt, question.deadline, correction)
+    except TwoAgentError as error:
+        note(failure_of(error))
+        raise
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        note(Failure(Outcome.INTERRUPTED, "interrupted", "run it again"))
+        raise
+
+
+def _note(
+    calls: list[Call],
+    reviewer: Identity,
+    prompt: Prompt,
+    reply: Reply,
+    *,
+    result: str = "",
+    failure: Failure | None = None,
+) -> None:
+    calls.append(Call(reviewer, prompt, failure.outcome.result if failure else result, reply.latency, reply, failure))
