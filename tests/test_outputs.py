@@ -114,7 +114,7 @@ def test_the_json_is_as_reviewed(request: pytest.FixtureRequest) -> None:
 
 KEYS = {
     "version", "outcome", "exit_code", "problem", "tree", "base", "task_id", "author", "reviews", "findings",
-    "verification_commands", "questions", "coverage", "reasons", "log_id",
+    "verification_commands", "questions", "coverage", "reasons", "notices", "log_id",
 }  # fmt: skip
 
 
@@ -157,7 +157,10 @@ def test_no_line_of_a_panel_is_wider_than_asked_for(name: str, width: int) -> No
     if name in {"approve", "skipped"}:
         pytest.skip("one line, which a terminal may wrap")
     shown = text.render(payload.of(DECISIONS[name], log_id=41), HUMAN._replace(width=width))
-    assert max(len(line) for line in shown.splitlines()) <= width
+    box = [line for line in shown.splitlines() if line[0] in "╭│╰"]
+    assert {len(line) for line in box} == {width}
+    # Below the box stand sentences and commands, which are never folded: they can be copied.
+    assert all(len(line) <= 80 for line in shown.splitlines()[len(box) :])
 
 
 def test_an_approval_is_one_line_of_text_without_escapes() -> None:

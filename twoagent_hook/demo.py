@@ -103,10 +103,9 @@ class Stage:
         self._variables = _variables(root, environment)
         self._command = command
         os.makedirs(self.repository)
-        _write(
-            os.path.join(root, "home", "config.toml"),
-            f'[providers.demo]\nbase-url = "{base_url}"\nfamily = "scripted"\n',
-        )
+        settings = f'[providers.demo]\nbase-url = "{base_url}"\nfamily = "scripted"\n'
+        for folder in (".config", os.path.join("Library", "Application Support")):  # as on Linux, as on macOS
+            _write(os.path.join(root, "home", folder, "twoagent-hook", "config.toml"), settings)
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> Ran:
@@ -153,7 +152,7 @@ def _write(path: str, content: str) -> None:
 def _variables(root: str, environment: Environment) -> dict[str, str]:
     """The caller's environment without what would change the play: markers of agents, git's, the frameworks'."""
     agents = datafiles.packaged_toml("agents.toml")
-    gone = {"AI_AGENT", "SKIP", "PREK_SKIP", *(mark["variable"] for mark in agents["markers"])}
+    gone = {"AI_AGENT", "SKIP", "PREK_SKIP", "XDG_CONFIG_HOME", *(mark["variable"] for mark in agents["markers"])}
     prefixes = ("GIT_", "TWOAGENT_", "PRE_COMMIT")
     kept = {
         name: value
@@ -168,7 +167,7 @@ def _variables(root: str, environment: Environment) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TEMPLATE_DIR": "",
         "PRE_COMMIT_HOME": os.path.join(root, "pre-commit"),
-        "TWOAGENT_HOME": os.path.join(root, "home"),
+        "HOME": os.path.join(root, "home"),
         "TWOAGENT_AUTHOR": AUTHOR,
         "PYTHONSAFEPATH": "1",
     }

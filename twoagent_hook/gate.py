@@ -126,6 +126,7 @@ class Gate:
             return self._judge()
         finally:
             with suppress(TwoAgentError, OSError):
+                self._workspace.trees()  # the index as it is now: what was added to it meanwhile is safe there
                 self.rescued = worktree.rescue(self._workspace)
 
     def _judge(self) -> Decision:

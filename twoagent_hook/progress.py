@@ -37,7 +37,10 @@ def _open() -> int | None:
 
 def _tick(terminal: int, text: str, ended: threading.Event) -> None:
     started = time.monotonic()
+    written = False
     with suppress(OSError):
         while not ended.wait(1.0):
             os.write(terminal, _ERASE + f"{text} … {time.monotonic() - started:.0f} s".encode())
-        os.write(terminal, _ERASE)
+            written = True
+        if written:
+            os.write(terminal, _ERASE)

@@ -26,7 +26,7 @@ class Request:
 
     @property
     def system(self) -> str:
-        return self.body["messages"][0]["content"]
+        return str(self.body["messages"][0]["content"])
 
     @property
     def receipt(self) -> str:
@@ -44,10 +44,11 @@ class Answer:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-    send: Callable[[BaseHTTPRequestHandler], None] | None = None
+    send: "Sender | None" = None
 
 
 Script = Callable[[Request], Answer]
+Sender = Callable[[BaseHTTPRequestHandler], None]
 
 
 def completion(content: Any, *, finish: Any = "stop", model: str = "gpt-5.5", **message: Any) -> dict[str, Any]:
@@ -115,6 +116,38 @@ def blocks(**values: Any) -> Script:
     return says("block", **{"findings": [finding()], **values})
 
 
+def fixed(found: Answer) -> Script:
+    """The same answer, whatever is asked."""
+    return lambda request: found
+
+
+def page(body: bytes | str, status: int = 200, **headers: str) -> Script:
+    """Plain bytes, under a content type that promises JSON."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    content = body.encode() if isinstance(body, str) else body
+    return fixed(Answer(status, content, {"Content-Type": "application/json", **named}))
+
+
+def data(value: Any, status: int = 200, **headers: str) -> Script:
+    """Any JSON."""
+    return fixed(answer(value, status, **headers))
+
+
+def fails(status: int, message: str = "it went wrong", **headers: str) -> Script:
+    """An error in the shape that the official API gives it."""
+    return data({"error": {"message": message, "type": "some_error", "code": None}}, status, **headers)
+
+
+def says_content(content: Any, **values: Any) -> Script:
+    """A reply that is complete in its envelope, with this content."""
+    return data(completion(content, **values))
+
+
+def sends(sender: Sender) -> Script:
+    """Plain bytes on the connection, and only those."""
+    return fixed(Answer(send=sender))
+
+
 class Server:
     """Answers by the scripts that were queued, the last of them again and again."""
 
@@ -122,6 +155,7 @@ class Server:
         self.scripts = list(scripts) or [approves()]
         self.requests: list[Request] = []
         self.connections = 0
+        self.mistakes: list[Exception] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -140,7 +174,12 @@ class Server:
                 request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body, raw)
                 outer.requests.append(request)
                 script = outer.scripts.pop(0) if len(outer.scripts) > 1 else outer.scripts[0]
-                outer._send(self, script(request))
+                try:
+                    found = script(request)
+                except Exception as error:  # a script's own mistake must not look like a fault that it plays
+                    outer.mistakes.append(error)
+                    raise
+                outer._send(self, found)
 
             def log_message(self, *values: object) -> None:
                 pass
@@ -187,11 +226,12 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
+        assert not self.mistakes, self.mistakes
 
 
 @contextmanager
-def serving(*scripts: Script) -> Iterator[Server]:
-    server = Server(*scripts)
+def serving(*scripts: Script, certificate: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(*scripts, certificate=certificate)
     try:
         yield server
     finally:
@@ -205,14 +245,90 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# --- what a connection can do other than carry one whole answer --------------------------------------------
+
+
+def _begin(handler: BaseHTTPRequestHandler, status: int, length: int, **headers: str) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(length))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+
+
 def drip(handler: BaseHTTPRequestHandler, piece: bytes = b" ", pause: float = 0.1, seconds: float = 30.0) -> None:
     """A body that never ends, a byte at a time."""
-    handler.send_response(200)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", "1000000")
-    handler.end_headers()
+    _begin(handler, 200, 1_000_000)
+    _drip(handler, piece, pause, seconds)
+
+
+def drip_headers(handler: BaseHTTPRequestHandler, pause: float = 0.1, seconds: float = 30.0) -> None:
+    """Headers that never end, a byte at a time."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    _drip(handler, b"a", pause, seconds)
+
+
+def _drip(handler: BaseHTTPRequestHandler, piece: bytes, pause: float, seconds: float) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         handler.wfile.write(piece)
         handler.wfile.flush()
         time.sleep(pause)
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    """Close without a word."""
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def cut_short(body: bytes) -> Sender:
+    """A body that ends a hundred bytes before the length that was announced."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        _begin(handler, 200, len(body) + 100)
+        handler.wfile.write(body)
+
+    return send
+
+
+def flood(status: int, size: int = 50_000_000, piece: bytes = b" " * 65_536) -> Sender:
+    """A body far larger than any review."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        _begin(handler, status, size)
+        left = size
+        while left > 0:
+            handler.wfile.write(piece[:left])
+            left -= len(piece)
+
+    return send
+
+
+def chunked(body: bytes, size: int = 100) -> Sender:
+    """A body in chunks, without a length."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for start in range(0, len(body), size):
+            part = body[start : start + size]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    return send
+
+
+class Hang:
+    """Takes a request and gives no answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self, request: Request) -> Answer:
+        self.asked.set()
+        self.release.wait(timeout=60)
+        return answer({"error": {"message": "too late"}}, 500)

@@ -61,13 +61,13 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
             return _report_nothing(trees, arguments, environment)
         from twoagent_hook.gate import Gate
 
-        gate = Gate(workspace, trees, environment, _options(arguments), started)
+        gate = Gate(workspace, trees, environment, _options(arguments, environment), started)
         if arguments.dry_run:
             return _show_preview(gate.preview(), arguments)
         return _judge(gate, location, arguments, environment)
 
 
-def _options(arguments: argparse.Namespace) -> "Options":
+def _options(arguments: argparse.Namespace, environment: Environment) -> "Options":
     from twoagent_hook import keys
     from twoagent_hook.gate import Options
 
@@ -88,7 +88,7 @@ def _options(arguments: argparse.Namespace) -> "Options":
         user_file=arguments.config,
         isolated=arguments.isolated,
         exit_zero=arguments.exit_zero,
-        progress=not arguments.quiet,
+        progress=not arguments.quiet and environment.get("TERM") != "dumb",
     )
 
 
@@ -101,8 +101,8 @@ def _judge(gate: "Gate", location: Location, arguments: argparse.Namespace, envi
     made["log_id"] = _record(location, _entries(gate, made, environment, task_id))
     code = _print(made, arguments, environment)
     if gate.rescued is not None:
-        what = "files changed while the review ran, and a framework may roll them back"
-        console.tell(f"twoagent-hook: {what}", f"the difference is saved: git apply {shlex.quote(gate.rescued)}")
+        what = "twoagent-hook: files changed during the review; the difference is saved."
+        console.tell(what, f"If a framework rolls it back: git apply {shlex.quote(gate.rescued)}")
     return code
 
 

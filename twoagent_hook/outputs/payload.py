@@ -14,7 +14,7 @@ _TEXT_LIMIT = 4000  # characters of a reviewer's field that are kept
 
 
 def of(decision: Decision, *, task_id: str | None = None, log_id: int | None = None) -> dict[str, Any]:
-    """The object of design section 12; every text in it is visible and bounded."""
+    """The whole object; every text in it is visible and bounded."""
     problem = decision.problem
     return {
         "version": VERSION,
@@ -30,7 +30,8 @@ def of(decision: Decision, *, task_id: str | None = None, log_id: int | None = N
         "verification_commands": [_text(item) for review in decision.reviews for item in review.commands],
         "questions": [_text(item) for review in decision.reviews for item in review.questions],
         "coverage": _coverage(decision.coverage, decision.numbers),
-        "reasons": [_text(reason) for reason in (*decision.reasons, *decision.notices)],
+        "reasons": [_text(reason) for reason in decision.reasons],
+        "notices": [_text(notice) for notice in decision.notices],
         "log_id": log_id,
     }
 

@@ -6,19 +6,14 @@ no links, emoji or highlights are made of it.
 
 import io
 import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 WIDTH = 80
 _MOST_NAMES = 12
-_COLOURS = {"approve": "32", "skipped": "32", "request_changes": "33", "deferred": "33", "block": "31"}
-_STYLES = {
-    "approve": "green",
-    "skipped": "green",
-    "request_changes": "yellow",
-    "deferred": "yellow",
-    "block": "red",
-}
+_STYLES = {"approve": "green", "skipped": "green", "request_changes": "yellow", "deferred": "yellow", "block": "red"}
+_GREEN = "\x1b[32m{}\x1b[0m"  # an approval is not worth the import of rich
 _LABELS = {"request_changes": "request changes"}
 _SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
 
@@ -69,13 +64,14 @@ def render(payload: Mapping[str, Any], reader: Reader) -> str:
 
 def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
     outcome = payload["outcome"]
-    label = f"\x1b[{_COLOURS[outcome]}m{outcome}\x1b[0m" if reader.colour else outcome
+    label = _GREEN.format(outcome) if reader.colour else outcome
     parts = [f"{label}  {_who(payload)}" if payload["reviews"] else f"{label}  {'; '.join(payload['reasons'])}"]
     parts += [part for part in (_scope(payload), _effort(payload), _number(payload)) if part]
     lines = [" · ".join(parts)]
-    notices = payload["reasons"] if payload["reviews"] else []
-    lines += [f"  {line}" for line in (*_not_shown(payload), *notices)]
-    return "\n".join(lines) + "\n"
+    notices = [*(payload["reasons"] if payload["reviews"] else []), *payload["notices"]]
+    for text in (*_not_shown(payload), *notices):
+        lines += textwrap.wrap(text, reader.width, initial_indent="  ", subsequent_indent="    ")
+    return _fitting("\n".join(lines), reader) + "\n"
 
 
 def _who(payload: Mapping[str, Any]) -> str:
@@ -139,15 +135,14 @@ def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
     outcome = payload["outcome"]
     style = _STYLES.get(outcome, "magenta")
     rows: list[Table | Text] = []
-    for row in _rows(payload, reader):
-        text = Text.assemble(*row.pieces, overflow="fold")
+    for row in _rows(payload):
+        text = Text.assemble(*((_fitting(piece, reader), style) for piece, style in row.pieces), overflow="fold")
         if row.lead:
             grid = Table.grid()
             grid.add_column(no_wrap=True, width=len(row.lead))
             grid.add_column(overflow="fold")
             grid.add_row(row.lead, text)
         rows.append(grid if row.lead else text)
-    unicode = reader.encoding.lower().replace("-", "").startswith("utf")
     panel = Panel(
         Group(*rows),
         title=Text(f" {_LABELS.get(outcome, outcome)} ", style=f"bold {style}"),
@@ -155,7 +150,7 @@ def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
         title_align="left",
         subtitle_align="right",
         border_style=style,
-        box=ROUNDED if unicode else ASCII,
+        box=ROUNDED if _unicode(reader) else ASCII,
     )
     stream = io.StringIO()
     console = Console(
@@ -170,20 +165,31 @@ def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
         legacy_windows=False,
     )
     console.print(panel)
-    lines = (line.rstrip() for line in stream.getvalue().splitlines())
-    return "\n".join(lines) + "\n"
+    lines = [line.rstrip() for line in stream.getvalue().split("\n")]
+    # Below the box and unfolded, so that a command can be copied out of it.
+    return "\n".join((*lines[:-1], *(_fitting(line, reader) for line in _way_out(payload, reader)))) + "\n"
 
 
-def _rows(payload: Mapping[str, Any], reader: Reader) -> Iterator[Row]:
+_PLAIN = str.maketrans({"−": "-", "·": "|", "…": "...", "→": "->", "⟦": "[", "⟧": "]"})
+
+
+def _unicode(reader: Reader) -> bool:
+    return reader.encoding.lower().replace("-", "").startswith("utf")
+
+
+def _fitting(text: str, reader: Reader) -> str:
+    """The text in characters that the stream can hold, before anything is measured for the layout."""
+    if _unicode(reader):
+        return text
+    return text.translate(_PLAIN).encode(reader.encoding, "backslashreplace").decode(reader.encoding)
+
+
+def _rows(payload: Mapping[str, Any]) -> Iterator[Row]:
     yield from _head(payload)
     yield from _risks(payload)
     yield from _fixes(payload)
     yield from _listed("Verification commands (suggested by the reviewer, not run)", payload["verification_commands"])
     yield from _listed("Questions for the human owner", payload["questions"])
-    way_out = list(_way_out(payload, reader))
-    if way_out:
-        yield _plain("")
-        yield from (_plain(line.lstrip(), "bold", lead=" " * (len(line) - len(line.lstrip()))) for line in way_out)
 
 
 def _plain(text: str, style: str = "", *, lead: str = "") -> Row:
@@ -216,6 +222,7 @@ def _head(payload: Mapping[str, Any]) -> Iterator[Row]:
             yield _plain(_scope(payload), lead="change: ")
     yield from (_plain(line, "yellow") for line in _not_shown(payload))
     yield from (_plain(reason, lead="because: ") for reason in payload["reasons"])
+    yield from (_plain(notice, "yellow") for notice in payload["notices"])
     yield from (_plain(review["summary"], "italic") for review in payload["reviews"] if review["summary"])
 
 
@@ -280,7 +287,7 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[Row]:
 _WHY_OPEN = {
     "unreviewed": "NOT REVIEWED: the gate is open because the policy says so.",
     "deferred": "DEFERRED, not reviewed: the gate is open because the policy says so.",
-    "request_changes": "The gate is open: these changes are asked for, and `fail-on` does not demand them.",
+    "request_changes": "The gate is open: `fail-on` does not demand these changes.",
 }
 _VERDICTS = ("block", "request_changes")
 
@@ -317,11 +324,12 @@ def _for_human(outcome: str, show: str, reader: Reader) -> Iterator[str]:
 def columns(variables: Mapping[str, str], *, terminal: bool) -> int:
     """The width to write for: the terminal's, within reason, else 80."""
     given = variables.get("COLUMNS", "")
-    if given.isdigit() and 40 <= int(given) <= 200:
+    if given.isascii() and given.isdigit() and 40 <= int(given) <= 200:
         return int(given)
     if not terminal:
         return WIDTH
     try:
-        return max(40, min(os.get_terminal_size(1).columns, 120))
+        # The false terminals that frameworks give to a hook say 0.
+        return max(40, min(os.get_terminal_size(1).columns or WIDTH, 120))
     except OSError:
         return WIDTH
