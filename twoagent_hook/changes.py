@@ -19,6 +19,7 @@ TOO_LARGE = "too large to read"
 SILENT = "git shows no lines of it"
 FILE_LIMIT = 1 << 20  # bytes of one file's patch that are kept
 TOTAL_LIMIT = 16 << 20  # bytes of the whole patch that are kept
+LINES_LIMIT = 200_000  # lines of the whole patch that are kept: an empty one is not free to hold either
 
 
 class Status(StrEnum):
@@ -153,6 +154,8 @@ def parse_renames(raw: bytes) -> tuple[tuple[str, str, bool], ...]:
         source = next(fields, b"")
         if header.rpartition(b" ")[2].startswith(b"R"):
             parts = header.split(b" ")
+            if len(parts) != 5:
+                raise GitError("git's list of renames has an entry of unknown form", "report the version of git")
             exact = parts[2] == parts[3] and parts[0].removeprefix(b":") == parts[1]
             found.append((decode(source), decode(next(fields, b"")), exact))
     return tuple(found)
@@ -187,7 +190,7 @@ def header(source: str, path: str) -> bytes:
     return b"diff --git " + quote(b"a/" + encode(source)) + b" " + quote(b"b/" + encode(path))
 
 
-_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)", re.DOTALL)
+_HUNK = re.compile(rb"@@ -(\d{1,18})(?:,(\d{1,18}))? \+(\d{1,18})(?:,(\d{1,18}))? @@ ?(.*)", re.DOTALL)
 _MISREAD = "git's patch and its list of files don't fit together"
 
 
@@ -209,7 +212,7 @@ class PatchParser:
     def __init__(self, readline: Callable[[], bytes], headers: Mapping[bytes, int]) -> None:
         self._readline = readline
         self._headers = headers
-        self._kept = 0
+        self._kept = self._lines = 0
         self._line = readline()
 
     def sections(self) -> Iterator[Section]:
@@ -238,19 +241,19 @@ class PatchParser:
 
     def _section(self, key: int, binary: bool) -> Section:
         hunks: list[Hunk] | None = []
-        size = 0
+        size = lines = 0
         while self._line.startswith(b"@@ "):
-            hunk, length = self._hunk(keep=hunks is not None)
-            size += length
-            if size > FILE_LIMIT or self._kept + size > TOTAL_LIMIT:
+            hunk, length = self._hunk(keep=hunks is not None, room=LINES_LIMIT - self._lines - lines)
+            size, lines = size + length, lines + len(hunk.lines)
+            if size > FILE_LIMIT or self._kept + size > TOTAL_LIMIT or self._lines + lines >= LINES_LIMIT:
                 hunks = None
             elif hunks is not None:
                 hunks.append(hunk)
         if hunks is not None:
-            self._kept += size
+            self._kept, self._lines = self._kept + size, self._lines + lines
         return Section(key, None if hunks is None else tuple(hunks), binary)
 
-    def _hunk(self, *, keep: bool) -> tuple[Hunk, int]:
+    def _hunk(self, *, keep: bool, room: int) -> tuple[Hunk, int]:
         match = _HUNK.fullmatch(self._line.rstrip(b"\n"))
         if match is None:
             raise GitError(f"{_MISREAD}: {self._line[:60]!a}", "report the version of git")
@@ -268,7 +271,7 @@ class PatchParser:
                     lines[-1] = lines[-1]._replace(ended=False)
             elif sign in {" ", "+", "-"}:
                 in_old, in_new = sign != "+", sign != "-"
-                if keep and size <= FILE_LIMIT:
+                if keep and size <= FILE_LIMIT and len(lines) < room:
                     text = decode(self._line[1:].removesuffix(b"\n"))
                     lines.append(Line(sign, old if in_old else None, new if in_new else None, text))
                 old, new = old + in_old, new + in_new

@@ -31,7 +31,7 @@ from twoagent_hook.git import Trees, Workspace
 from twoagent_hook.loops import run_async
 from twoagent_hook.policy import Coverage, Decision
 from twoagent_hook.progress import waiting
-from twoagent_hook.prompts import Packing
+from twoagent_hook.prompts import Packing, Prompt
 from twoagent_hook.reviews import Review
 from twoagent_hook.screening import Reason, ScreenedChange, Withheld, incomplete_coverage, screen
 from twoagent_hook.settings import Settings
@@ -72,12 +72,13 @@ class Unasked(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a run would send: to whom, or why to nobody."""
+    """What a run would send: to whom, or why to nobody; `prompts` where only a reviewer is missing."""
 
     prepared: Prepared
     reviewer: Identity | None
     nobody: str | None
-    requests: tuple[Request, ...]
+    requests: tuple[Request, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
 
 
 class Gate:
@@ -298,10 +299,10 @@ class Gate:
         try:
             unasked = self._unasked(prepared)
             if unasked is not None:
-                return Preview(prepared, None, unasked.reason, ())
+                return Preview(prepared, None, unasked.reason)
             backend, _ = self.choose(prepared.author)
         except TwoAgentError as error:
-            return Preview(prepared, None, f"{error.what}; {error.do}", ())
+            return Preview(prepared, None, f"{error.what}; {error.do}", prompts=prepared.packing.prompts)
         requests = tuple(backend.preview(prompt) for prompt in prepared.packing.prompts)
         return Preview(prepared, backend.identity, None, requests)
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -247,13 +248,7 @@ class Workspace:
         return Trees(self._base(), self._staged(), self._merged())
 
     def _staged(self) -> str:
-        index = self.path("index")
-        try:
-            shutil.copy2(self.location.index_file, index)  # with its times: git compares them with the files'
-        except FileNotFoundError:
-            pass  # nothing was ever staged
-        except OSError as error:
-            raise GitError(f"the index can't be read: {error.strerror}", "check the permissions of .git") from error
+        self.copy_index("index")
         # A split index names its shared part relative to the repository's own folder, so that is used here.
         environment = self.variables(index="index", git_dir=self.location.git_dir)
         result = run(self.command("write-tree"), cwd=self.path("work"), environment=environment)
@@ -265,6 +260,20 @@ class Workspace:
         if "ermission denied" in reason or "Read-only" in reason or "unable to" in reason:
             raise GitError(f"git can't write into the repository: {reason}", "make .git writable for this user")
         raise GitError(f"the index can't be read: {reason}", "run `git status`; `git reset` rebuilds a broken index")
+
+    def copy_index(self, name: str) -> None:
+        """Copy the user's index as it is now, with its times: git compares them with the files'.
+
+        Raises:
+            GitError: it is there, and can't be read.
+        """
+        try:
+            shutil.copy2(self.location.index_file, self.path(name))
+        except FileNotFoundError:  # nothing was ever staged, or it is gone
+            with suppress(FileNotFoundError):
+                os.remove(self.path(name))
+        except OSError as error:
+            raise GitError(f"the index can't be read: {error.strerror}", "check the permissions of .git") from error
 
     def _base(self) -> str:
         tree = self._peel("HEAD^{tree}")

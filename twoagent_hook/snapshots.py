@@ -25,6 +25,7 @@ BLOB_LIMIT = 16 << 20  # bytes; a larger blob is named, not read
 _LINE_LIMIT = changes.FILE_LIMIT + 1
 _ARGUMENTS_LIMIT = 96 << 10  # bytes of path arguments a command: far below any system's limit
 _SECONDS = 120
+_NOT_ASKED = -1  # the key of what comes along with a path that was a folder
 
 _DIFF = (
     "diff-tree",
@@ -104,7 +105,7 @@ class Snapshot:
         if trees.base != trees.tree and not manifest:
             raise GitError("git shows no change between two different trees", "run `git fsck`")
         own, inherited = self._split_merge(manifest, trees)
-        files = self._with_hunks(self._with_sizes(own), trees)
+        files = self._with_hunks(self._with_sizes(own), trees, inherited)
         return ChangeSet(trees.base, trees.tree, files, self._renames(files, trees), inherited)
 
     def _split_merge(
@@ -151,8 +152,11 @@ class Snapshot:
                 raise GitError(f"the object {oid} is missing", "run `git fsck` and restore it")
         return {oid: int(text.split(" ")[1]) for oid, text in found.items()}
 
-    def _with_hunks(self, files: tuple[FileChange, ...], trees: Trees) -> tuple[FileChange, ...]:
-        headers = {changes.header(file.path, file.path): place for place, file in enumerate(files)}
+    def _with_hunks(
+        self, files: tuple[FileChange, ...], trees: Trees, inherited: tuple[str, ...]
+    ) -> tuple[FileChange, ...]:
+        headers = {changes.header(path, path): _NOT_ASKED for path in inherited}
+        headers |= {changes.header(file.path, file.path): place for place, file in enumerate(files)}
         readable = [file.path for file in files if file.unread is None]
         batches: Iterable[Sequence[str]] = _batches(readable)
         if len(readable) == len(files) and not trees.merged:
@@ -167,7 +171,7 @@ class Snapshot:
             # A path also stands for what lies below it (a file that became a folder): shown once is enough.
             part = [section for section in self._sections(command, batch, headers) if section.key not in seen]
             seen.update(section.key for section in part)
-            yield from part
+            yield from (section for section in part if section.key != _NOT_ASKED)
 
     def _sections(
         self, command: Sequence[str], paths: Sequence[str], headers: Mapping[bytes, int]
@@ -256,8 +260,9 @@ def _batches(paths: Sequence[str], *, pairs: bool = False) -> Iterator[list[str]
     size = 0
     step = 2 if pairs else 1
     for place in range(0, len(paths), step):
-        group = paths[place : place + step]
-        length = sum(len(os.fsencode(path)) + 1 for path in group)
+        # As this process's locale spells the bytes, which need not be UTF-8.
+        group = [os.fsdecode(changes.encode(path)) for path in paths[place : place + step]]
+        length = sum(len(changes.encode(path)) + 1 for path in paths[place : place + step])
         if batch and size + length > _ARGUMENTS_LIMIT:
             yield batch
             batch, size = [], 0

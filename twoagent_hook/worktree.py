@@ -13,23 +13,29 @@ import time
 from twoagent_hook import changes
 from twoagent_hook.git import Workspace
 
+_INDEX = "index-of-worktree"
+_CONVERTED = ("filter", "working-tree-encoding", "ident")  # attributes by which a file on disk differs by nature
+_MOST_PATHS = 1000  # that are named on a command line
 _READ_LIMIT = 256 << 20  # bytes; a larger file is believed to have changed when its times say so
 
 
 def differing(workspace: Workspace) -> tuple[str, ...]:
     """Tracked files whose content is not the one in the index.
 
-    A file that a filter turns into another when it is staged (Git LFS, git-crypt, a notebook stripper) differs by
-    nature, and only the filter could tell; none is run, so such a file is not looked at.
+    A file that is turned into another when it is staged (by Git LFS, git-crypt, a notebook stripper, an encoding)
+    differs by nature, and only a filter could tell; none is run, so such a file is not looked at.
 
     Raises:
         GitError: git failed.
     """
     _share_split_index(workspace)
-    environment = workspace.variables(index="index", worktree=workspace.location.worktree)
+    # A copy of its own: writing a tree refreshes the times in the other, and git then misses an edit of this second.
+    workspace.copy_index(_INDEX)
+    environment = workspace.variables(index=_INDEX, worktree=workspace.location.worktree)
     command = ("diff-files", "--raw", "-z", "--no-renames", "--ignore-submodules=all", "--no-ext-diff", "--abbrev=64")
     suspects = changes.parse_manifest(workspace.run(*command, environment=environment))
-    found = tuple(file.path for file in suspects if _differs(workspace, file))
+    intended = {file.path for file in suspects if not file.old_oid.strip("0")}  # `git add -N`: nothing is staged of it
+    found = tuple(file.path for file in suspects if file.path not in intended and _differs(workspace, file))
     filtered = _filtered(workspace, found)
     return tuple(path for path in found if path not in filtered)
 
@@ -46,9 +52,11 @@ def _filtered(workspace: Workspace, paths: tuple[str, ...]) -> frozenset[str]:
     if not paths:
         return frozenset()
     location = workspace.location
-    environment = workspace.variables(index="index", git_dir=location.git_dir, worktree=location.worktree)
+    environment = workspace.variables(index=_INDEX, git_dir=location.git_dir, worktree=location.worktree)
     names = b"".join(changes.encode(path) + b"\0" for path in paths)
-    fields = workspace.run("check-attr", "-z", "--stdin", "filter", environment=environment, stdin=names).split(b"\0")
+    fields = workspace.run("check-attr", "-z", "--stdin", *_CONVERTED, environment=environment, stdin=names).split(
+        b"\0"
+    )
     answers = zip(fields[::3], fields[2::3], strict=False)
     return frozenset(changes.decode(path) for path, value in answers if value not in {b"unspecified", b"unset", b""})
 
@@ -95,9 +103,10 @@ def rescue(workspace: Workspace) -> str | None:
     paths = differing(workspace)
     if not paths:
         return None
-    environment = workspace.variables(index="index", worktree=workspace.location.worktree)
+    environment = workspace.variables(index=_INDEX, worktree=workspace.location.worktree)
     flags = ("-p", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
-    patch = workspace.run("diff-files", *flags, "--", *paths, environment=environment)
+    named = [os.fsdecode(changes.encode(path)) for path in paths] if len(paths) <= _MOST_PATHS else []
+    patch = workspace.run("diff-files", *flags, "--", *named, environment=environment)
     folder = os.path.join(workspace.location.state_dir, "rescued")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}.patch")

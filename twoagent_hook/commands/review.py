@@ -284,4 +284,6 @@ def _preview_lines(preview: "Preview") -> "list[str]":
         lines += [f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key != "messages"]
         for message in request.body.get("messages", ()):
             lines += ["", f"--- {message['role']} ---", visible.block(message["content"])]
+    for prompt in preview.prompts:
+        lines += ["", "--- system ---", visible.block(prompt.system), "", "--- user ---", visible.block(prompt.user)]
     return lines

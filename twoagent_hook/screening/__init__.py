@@ -203,8 +203,16 @@ def _redact(file: FileChange, redactor: secrets.Redactor) -> tuple[FileChange, l
             if hits and line.sign == "+":
                 found += [_secret(hit.kind, safe, name, line.new) for hit in hits]
             lines.append(line._replace(text=safe) if hits else line)
-        hunks.append(hunk._replace(lines=tuple(lines), section=redactor.text(hunk.section)))
+        hunks.append(hunk._replace(lines=tuple(lines), section=redactor.text(_whole_words(hunk.section))))
     return replace(file, path=path, hunks=tuple(hunks)), _once(found)
+
+
+_HEADING_LIMIT = 78  # bytes; git cuts a hunk's heading at 80
+
+
+def _whole_words(heading: str) -> str:
+    """A hunk's heading without a word that git may have cut: half a key is not recognised as one."""
+    return heading if len(changes.encode(heading)) < _HEADING_LIMIT else heading.rpartition(" ")[0]
 
 
 def _once(found: list[Finding]) -> list[Finding]:

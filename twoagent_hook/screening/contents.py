@@ -95,13 +95,21 @@ def _decoded(file: FileChange, encoding: str) -> FileChange | None:
         if any(text is None for text in texts):
             return None
         lines = tuple(line._replace(text=text or "") for line, text in zip(hunk.lines, texts, strict=True))
-        hunks.append(hunk._replace(lines=lines))
+        hunks.append(hunk._replace(lines=lines, section=""))  # git cut the heading in the middle of a character
     return replace(file, hunks=tuple(hunks))
 
 
 def _decode_line(content: bytes, encoding: str) -> str | None:
-    """One line of UTF-16 that git cut at the byte 0x0a: the line feed's other half is at one end of it."""
+    """One line of UTF-16 that git cut at the byte 0x0a (the line feed's other half is at one end), or None.
+
+    Two printable ASCII bytes side by side are no UTF-16 here: a shell drops NULs and runs the rest, so that a script
+    could pass for a text in Chinese. Such a text in UTF-16 is shown as bytes instead.
+    """
     content = content.removeprefix(b"\0") if encoding == "utf-16-le" else content.removesuffix(b"\0")
+    if any(
+        0x21 <= one <= 0x7E and 0x21 <= other <= 0x7E for one, other in zip(content[::2], content[1::2], strict=False)
+    ):
+        return None
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
