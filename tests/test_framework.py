@@ -93,7 +93,7 @@ def test_requested_changes_are_shown_and_leave_the_gate_open(
     result = assert_commit_allowed(gated)
     assert "Verdict: request changes" in inside(result.err)
     assert "Top risks" in inside(result.err)
-    assert "The gate is open: these changes are asked for" in result.err
+    assert "The gate is open: `fail-on` does not demand these changes." in result.err
     assert gated.log()[0]["result"] == "changes"
     assert_readable(result.err, framework.indent)
 

@@ -32,8 +32,13 @@ def check_base_url(name: str, url: str, origin: str, *, allow_insecure: bool) ->
     if not parts.netloc.isascii():
         raise ConfigError(f"{key} is not ASCII: {url!a}", "write the host's name in punycode")
     clean = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-    if parts.query or parts.fragment or url != url.strip():
-        what = "a query string" if parts.query else "a fragment" if parts.fragment else "white space around it"
+    if any(char.isspace() or not char.isprintable() for char in url.strip()):
+        raise ConfigError(
+            f"{key} holds white space or a control character",
+            f'write "{"".join(c for c in clean if c.isprintable() and not c.isspace())}"',
+        )
+    if "?" in url or "#" in url or url != url.strip():
+        what = "a query string" if "?" in url else "a fragment" if "#" in url else "white space around it"
         raise ConfigError(f"{key} has {what}, which would end up in the path", f'write "{clean}"')
     for tail in ("/chat/completions", "/completions", "/responses", "/models"):
         if clean.endswith(tail):

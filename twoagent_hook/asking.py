@@ -9,7 +9,7 @@ from twoagent_hook import policy, prompts, reviews, visible
 from twoagent_hook.author import Author
 from twoagent_hook.backends.base import Backend, Identity, Reply
 from twoagent_hook.config import Config
-from twoagent_hook.errors import InvalidReplyError, TwoAgentError
+from twoagent_hook.errors import InvalidReplyError, TwoAgentError, UnreviewedError
 from twoagent_hook.exits import Failure, Outcome, failure_of
 from twoagent_hook.prompts import Prompt
 from twoagent_hook.reviews import Parsed, Review
@@ -55,8 +55,16 @@ async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
     opens = policy.opens(question.config.fail_on)
     reviewer = question.backend.identity
     correction: tuple[str, str] | None = None
+    unusable = ""
     while True:
-        reply = await _call(question, prompt, correction, calls)
+        try:
+            reply = await _call(question, prompt, correction, calls)
+        except UnreviewedError as error:
+            if correction is None:
+                raise
+            # It was reached, and what it said was no review: that is not the same as nobody there.
+            what = f"{reviewer.spec} gave no usable review ({unusable}); asked again, {error.what}"
+            raise InvalidReplyError(what, error.do) from None
         try:
             parsed = reviews.read(reply, prompt.receipt, opens)
         except InvalidReplyError as error:
@@ -64,6 +72,7 @@ async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
             if correction is not None:
                 what = f"{reviewer.spec} gave no usable review, asked twice: {error.what}"
                 raise InvalidReplyError(what, error.do) from None
+            unusable = error.what
             said = visible.block(reply.text[:_QUOTED_LIMIT]) or "(empty)"
             correction = (said, prompts.repair(error.what, prompt))
             continue

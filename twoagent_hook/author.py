@@ -123,7 +123,7 @@ def _markers(variables: Mapping[str, str]) -> list[Candidate]:
     named = variables.get("AI_AGENT", "").strip()
     if named:
         known = next((row for row in table["named"] if named.lower().startswith(row["prefix"])), None)
-        agent = known["agent"] if known else re.split(r"[@\s]", named)[0]
+        agent = known["agent"] if known else re.split(r"[@\s]|_\d", named)[0]
         family = frozenset({known["family"]}) if known else frozenset[str]()
         found.setdefault(agent, Candidate(agent, None, family, "AI_AGENT"))
     return list(found.values())

@@ -47,7 +47,9 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+    if not isinstance(value, list) or not all(
+        isinstance(item, str) and item.strip() and "\0" not in item for item in value
+    ):
         raise _BadValueError("a list of texts")
     return tuple(value)
 
@@ -151,8 +153,13 @@ def _variable(value: Any) -> str:
     return value
 
 
+_OWN_FIELDS = {"model", "messages", "n", "response_format", "stream"}
+
+
 def _json_table(value: Any) -> dict[str, Any]:
     table = table_of(value)
+    if _OWN_FIELDS & set(table):
+        raise _BadValueError(f"no field of the request itself ({', '.join(sorted(_OWN_FIELDS))})")
     try:
         json.dumps(table, allow_nan=False)
     except (TypeError, ValueError) as error:

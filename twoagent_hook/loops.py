@@ -14,6 +14,7 @@ class _DaemonExecutor(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
 
         def work() -> None:
             try:

@@ -10,8 +10,9 @@ _REGION = re.compile(r"^(?:(?:us|eu|apac|ap|global|jp|au|ca|sa|me|af)(?:-gov)?\.
 # What differs between two names of one model. Taking too much off only makes two ids the same, which refuses a
 # reviewer; taking too little off would let the author review itself.
 _TAIL = re.compile(
-    r"(-latest|@latest|-v\d+:\d+|-preview|-exp(?:erimental)?|-thinking|-reasoning"
-    r"|[-@_.]20\d{2}-?[01]\d-?[0-3]\d|-(?:0[1-9]|1[0-2])-?[0-3]\d)$"
+    r"(-latest|@latest|-v?\d+:\d+|-preview|-exp(?:erimental)?|-thinking|-reasoning"
+    r"|[-@_.]20\d{2}-?[01]\d-?[0-3]\d|-(?:0[1-9]|1[0-2])-?[0-3]\d|-(?:0[1-9]|1[0-2])-20\d{2}"
+    r"|-2\d(?:0[1-9]|1[0-2])(?:[0-3]\d)?)$"
 )
 _WORDS = re.compile(r"[a-z]+\d*|\d+")
 
@@ -28,11 +29,18 @@ def normalise(model: str) -> str:
     head, _, tail = name.partition(":")
     if tail and (head in _providers() or (not _named(head) and _named(tail))):
         name = tail
-    name = _TAIL.sub("", _REGION.sub("", name))
+    name = _TAIL.sub("", _without_vendor(re.sub(r"\.(?:gguf|safetensors)$", "", name)))
     name = name.split("@")[0].split(":")[0]
     while (shorter := _TAIL.sub("", name)) != name and shorter:
         name = shorter
     return re.sub(r"(?<=\d)\.(?=\d)", "-", name)
+
+
+def _without_vendor(name: str) -> str:
+    """Without region and vendor, unless the vendor's prefix alone names the family (`us.deepseek.r1`)."""
+    rest = _REGION.sub("", name)
+    vendor = name.removesuffix(rest).rstrip(".").rpartition(".")[2]
+    return f"{vendor}-{rest}" if vendor and _named(vendor) and not _named(rest) else rest
 
 
 @cache
@@ -42,7 +50,7 @@ def _providers() -> frozenset[str]:
 
 def _named(text: str) -> bool:
     """Whether the text names a family at all."""
-    return any(_begins(word, prefix) for word in _WORDS.findall(text) for prefix, _ in _prefixes())
+    return any(_occurs(_WORDS.findall(text), pattern) for pattern, _ in _patterns())
 
 
 def specific(model: str) -> bool:
@@ -51,9 +59,16 @@ def specific(model: str) -> bool:
 
 
 @cache
-def _prefixes() -> tuple[tuple[str, str], ...]:
+def _patterns() -> tuple[tuple[tuple[str, ...], str], ...]:
     table = datafiles.packaged_toml("models.toml")["families"]
-    return tuple((prefix, family) for family, prefixes in table.items() for prefix in prefixes)
+    return tuple((tuple(pattern.split("-")), family) for family, patterns in table.items() for pattern in patterns)
+
+
+@cache
+def _namesakes() -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(pattern.split("-")) for pattern in datafiles.packaged_toml("models.toml")["unknown"]["namesakes"]
+    )
 
 
 @cache
@@ -66,12 +81,25 @@ def families(model: str) -> frozenset[str]:
     name = normalise(model)
     if name in _uninformative():
         return frozenset()
-    words = [match.group() for match in _WORDS.finditer(name)]
-    return frozenset(family for prefix, family in _prefixes() if any(_begins(word, prefix) for word in words))
+    words = _WORDS.findall(name)
+    if any(_occurs(words, namesake) for namesake in _namesakes()):
+        return frozenset()
+    return frozenset(family for pattern, family in _patterns() if _occurs(words, pattern))
+
+
+def _occurs(words: list[str], pattern: tuple[str, ...]) -> bool:
+    """Whether the words of the pattern follow one another in the name."""
+    places = range(len(words) - len(pattern) + 1)
+    return any(all(map(_begins, words[place:], pattern)) for place in places)
 
 
 def _begins(word: str, prefix: str) -> bool:
-    """The word is the prefix, but for a version: `qwen3` begins with `qwen`, `stepping` not with `step`."""
+    """The word is the prefix, but for a version: `qwen3` begins with `qwen`, `stepping` not with `step`.
+
+    `#` stands for a number, and has to be there.
+    """
+    if prefix.endswith("#"):
+        return word.startswith(prefix[:-1]) and word.removeprefix(prefix[:-1]).isdigit()
     rest = word.removeprefix(prefix)
     return rest != word and (not rest or rest.isdigit())
 

@@ -121,7 +121,10 @@ def choose(reviewers: Sequence[Reviewer], author: Author, config: Config) -> tup
             '`author = "MODEL"` in your own file',
         )
     known = {family for suspect in author.candidates for family in suspect.families}
-    ordered = sorted(independent, key=lambda item: not item.identity.families or bool(item.identity.families & known))
+    ordered = sorted(
+        independent,
+        key=lambda item: bool(known) and (not item.identity.families or bool(item.identity.families & known)),
+    )
     return ordered[0], tuple(passed)
 
 
@@ -155,9 +158,8 @@ def check_answered(review: Review, author: Author, config: Config) -> None:
 
 # --- what is decided ----------------------------------------------------------------------------------------
 
+_EFFECTS = {Effect.BLOCK: Outcome.BLOCK, Effect.REQUEST_CHANGES: Outcome.REQUEST_CHANGES}
 _VERDICTS = {
-    Effect.BLOCK: Outcome.BLOCK,
-    Effect.REQUEST_CHANGES: Outcome.REQUEST_CHANGES,
     Verdict.BLOCK: Outcome.BLOCK,
     Verdict.REQUEST_CHANGES: Outcome.REQUEST_CHANGES,
     Verdict.APPROVE: Outcome.APPROVE,
@@ -176,7 +178,7 @@ def worst_effect(findings: Sequence[Finding]) -> Effect:
 
 def closes(findings: Sequence[Finding], config: Config) -> bool:
     """Whether the rules alone already close the gate, so that asking a reviewer would change nothing."""
-    outcome = _VERDICTS.get(worst_effect(findings))
+    outcome = _EFFECTS.get(worst_effect(findings))
     return outcome is not None and exit_code(outcome, fail_on=config.fail_on) is ExitCode.CLOSED
 
 
@@ -191,7 +193,7 @@ def decide(
 ) -> Decision:
     """The worst of the rules and the reviewers; no review at all is an outcome of its own, never an approval."""
     rules_alone = config.reviewers == ("rules",)
-    worst = _VERDICTS.get(worst_effect(rule_findings))
+    worst = _EFFECTS.get(worst_effect(rule_findings))
     outcomes = [_VERDICTS[review.verdict] for review in reviews]
     if worst is not None:
         outcomes.append(worst)

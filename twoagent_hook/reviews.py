@@ -126,7 +126,7 @@ def _invalid(reason: str) -> InvalidReplyError:
 
 def _outside_thoughts(text: str) -> str:
     """The text without a reasoning model's thoughts; unclosed ones swallow the rest."""
-    if text.lstrip().startswith(("{", "`")):
+    if _begins_with_reply(text):
         return text  # the reply itself, which may quote such a tag
     lower, kept, place = text.lower(), [], 0
     while (start := lower.find("<think", place)) >= 0:
@@ -138,6 +138,20 @@ def _outside_thoughts(text: str) -> str:
     kept.append(text[place:])
     # Some servers drop the opening tag: what stands before a closing one was thought, not said.
     return re.split(r"</think(?:ing)?>", "".join(kept), flags=re.IGNORECASE)[-1]
+
+
+_BARE = re.compile(r"\ufeff?\s*(?:(?:`{3,}|~{3,})\w*\s*)?(?=\{)")
+
+
+def _begins_with_reply(text: str) -> bool:
+    start = _BARE.match(text)
+    if start is None:
+        return False
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, start.end())
+    except (ValueError, RecursionError):
+        return False
+    return "verdict" in value
 
 
 class _DuplicateKeyError(ValueError):
@@ -202,7 +216,7 @@ def _from_object(data: Mapping[str, Any]) -> Parsed:
     return Parsed(
         verdict=verdict,
         summary=_text(data, "summary", "the reply"),
-        findings=tuple(_finding(item, place) for place, item in enumerate(_list(data, "findings"), 1)),
+        findings=tuple(_findings(data, lenient=verdict is Verdict.BLOCK)),
         commands=tuple(_strings(data, "verification_commands")),
         questions=tuple(_strings(data, "questions")),
         receipt=receipt,
@@ -253,6 +267,19 @@ def _number(data: Mapping[str, Any], key: str, where: str) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _invalid(f"`{key}` of {where} is not a line number")
     return value if 0 < value < 1 << 31 else None
+
+
+def _findings(data: Mapping[str, Any], *, lenient: bool) -> Iterator[Finding]:
+    """The findings; with `lenient`, those that are malformed are left out.
+
+    A block stands with what can be read of it: asked again, the same reviewer could take it back.
+    """
+    for place, item in enumerate(_list(data, "findings"), 1):
+        try:
+            yield _finding(item, place)
+        except InvalidReplyError:
+            if not lenient:
+                raise
 
 
 def _finding(item: Any, place: int) -> Finding:

@@ -1,11 +1,16 @@
 """A real repository in a temporary folder, and the product run in it as a user runs it."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+from twoagent_hook import cli
 
 SCRIPT = Path(sys.executable).parent / "twoagent-hook"
 
@@ -98,6 +103,7 @@ class Repo:
     def run(
         self, *arguments: str, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 60, **environment: str
     ) -> Result:
+        """Run the product, as a process of its own."""
         done = subprocess.run(
             [str(SCRIPT), *arguments],
             cwd=cwd or self.root,
@@ -109,9 +115,32 @@ class Repo:
         )
         return Result(done)
 
+    def call(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
+        """Run the product in this process: the same code and the same edges, without the start of an interpreter."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        before, folder = dict(os.environ), os.getcwd()
+        ends = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            os.environ.clear()
+            os.environ.update(self.environment | environment)
+            os.chdir(cwd or self.root)
+            with redirect_stdout(out), redirect_stderr(err):
+                code = cli.main(list(arguments))
+        finally:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(before)
+            for number, handler in ends.items():
+                signal.signal(number, handler)
+        raw = [stream.buffer.getvalue() for stream in (out, err)]  # type: ignore[attr-defined]
+        return Result(subprocess.CompletedProcess(arguments, code, *raw))
+
     def review(self, *arguments: str, **environment: str) -> Any:
         """Run a review by hand and return its JSON; nothing else may be on standard output."""
-        result = self.run("review", "--output-format", "json", *arguments, **environment)
+        # What an interpreter reads at its start needs one of its own.
+        apart = any(name in {"PATH", "TMPDIR"} or name.startswith(("PYTHON", "LC_")) for name in environment)
+        run = self.run if apart else self.call
+        result = run("review", "--output-format", "json", *arguments, **environment)
         payload = result.json
         assert payload["exit_code"] == result.code, result
         assert "Traceback" not in result.text, result
@@ -137,7 +166,7 @@ class Repo:
         hook.chmod(0o755)
 
     def log(self, *arguments: str) -> Any:
-        return self.run("log", "list", "--output-format", "json", "--all", *arguments).json
+        return self.call("log", "list", "--output-format", "json", "--all", *arguments).json
 
 
 def assert_commit_blocked(repo: Repo, *arguments: str, **environment: str) -> Result:

@@ -82,7 +82,7 @@ def check_spec(spec: str, config: Config) -> None:
     if spec == RULES:
         return
     name, model = _split(spec, config)
-    near = get_close_matches(name, list(config.providers), n=1, cutoff=0.7)
+    near = get_close_matches(name.lower(), list(config.providers), n=1, cutoff=0.7)
     if near and name not in config.providers:
         raise ConfigError(f"there is no provider `{name}`: did you mean `{near[0]}`?", f"write `{near[0]}:{model}`")
 

@@ -79,6 +79,7 @@ class ChatBackend:
         self._provider = provider
         self._key = key
         self._variables = variables
+        self._step = 0
 
     @property
     def identity(self) -> Identity:
@@ -151,7 +152,7 @@ class ChatBackend:
         }
         return openai.AsyncOpenAI(
             api_key=self._key or "none",
-            base_url=self._provider.base_url,
+            base_url=self._provider.base_url.rstrip("/"),
             max_retries=0,
             timeout=None,
             default_headers=headers | dict(self._provider.headers),
@@ -159,6 +160,7 @@ class ChatBackend:
                 follow_redirects=False,
                 event_hooks={"response": [_bound]},
                 trust_env=not self._local,  # a proxy can't reach this machine's own servers
+                verify=_http().create_ssl_context(),  # with SSL_CERT_FILE, which is no proxy's
             ),
         )
 
@@ -167,17 +169,17 @@ class ChatBackend:
     ) -> tuple[_Answer, str, int]:
         """Ask in the strictest form first, and take the next one where the endpoint does not know it."""
         attempts = 0
-        forms = self._forms(prompt)
-        for place, form in enumerate(forms):
+        for form in self._forms(prompt)[self._step :]:
             answer, tries = await self._persist(client, self._body(prompt, form, correction), deadline)
             attempts += tries
             if answer.status == 200:
                 return answer, form, attempts
             said = answer.body.decode("utf-8", "replace").lower()
             form_refused = answer.status in {400, 404, 422} and any(word in said for word in _FORM_WORDS)
-            if not form_refused or place == len(forms) - 1:
-                raise self._refusal(answer.status, answer.body)
-        raise AssertionError
+            if not form_refused or form == FORMS[-1]:
+                break
+            self._step += 1  # the next request to this endpoint begins where this one ended
+        raise self._refusal(answer.status, answer.body)
 
     async def _persist(self, client: openai.AsyncOpenAI, body: dict[str, Any], deadline: float) -> tuple[_Answer, int]:
         """Send until there is an answer that repeating would not change; the deadline ends it from outside."""
@@ -208,7 +210,8 @@ class ChatBackend:
         try:
             async with call(**known, extra_body=extra or None, extra_headers=no_key) as response:
                 chunks = [chunk async for chunk in response.iter_bytes()]
-                return _Answer(response.status_code, response.headers, self._masked(b"".join(chunks)))
+                whole = self._masked(b"".join(chunks))
+                return _Answer(_status(response.status_code, whole), response.headers, whole)
         except openai.APIStatusError as error:
             return _Answer(error.status_code, error.response.headers, self._masked(error.response.content))
         except _TooLargeError as error:
@@ -268,6 +271,8 @@ class ChatBackend:
         choices = data.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             raise InvalidReplyError(f"{self._name}: the reply has no choices", _TRY_ANOTHER)
+        if len(choices) > 1:
+            raise InvalidReplyError(f"{self._name}: the reply holds more than one choice", _TRY_ANOTHER)
         message = choices[0].get("message")
         message = message if isinstance(message, dict) else {}
         finish = choices[0].get("finish_reason")
@@ -295,11 +300,6 @@ class ChatBackend:
             raise InvalidReplyError(f"{self._name}: {what}", _WRONG_SERVER) from None
         if not isinstance(data, dict):
             raise InvalidReplyError(f"{self._name}: the reply is not a JSON object", _WRONG_SERVER)
-        error = data.get("error")
-        if error:
-            code = error.get("code") if isinstance(error, dict) else None
-            status = code if isinstance(code, int) and 400 <= code <= 599 else 400
-            raise self._refusal(status, answer.body)
         return data
 
 
@@ -308,6 +308,21 @@ _SMALLER = "split the commit, lower max-input-tokens, or name a reviewer with a 
 _WRONG_SERVER = "check `base-url`: it should be the root of an OpenAI-compatible API, usually ending with /v1"
 _TRY_ANOTHER = "try again, or name another reviewer"
 _DNS_WORDS = ("gaierror", "name or service", "nodename", "name resolution", "no address associated")
+
+
+def _status(status: int, body: bytes) -> int:
+    """The status that an answer means: some gateways report an error inside of a 200, with its own code."""
+    if status != 200 or b'"error"' not in body:
+        return status
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return status
+    error = data.get("error") if isinstance(data, dict) else None
+    if not error:
+        return status
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code <= 599 else 400
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -85,7 +85,7 @@ def _marked(lines: Iterable[Line]) -> str | None:
 def _plausible(file: FileChange) -> bool:
     """Whether it reads as text of an alphabet: any even number of bytes decodes to something."""
     text = "".join(line.text for line in file.lines)
-    return sum("\t" <= char < "\u0530" for char in text) >= 0.9 * len(text)
+    return bool(text) and sum("\t" <= char < "\u0530" for char in text) >= 0.9 * len(text)
 
 
 def _decoded(file: FileChange, encoding: str) -> FileChange | None:

@@ -11,7 +11,11 @@ from twoagent_hook import datafiles
 _TABLE = "screening/secrets.toml"
 _KEY = "private-key"
 _END_OF_KEY = re.compile(r"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_BODY = re.compile(r"[^A-Za-z0-9]*[A-Za-z0-9+/=:, \\n\"'-]{0,200}")
+_KEY_BODY = re.compile(
+    r"[^A-Za-z0-9]*+(?:(?:Version|Comment|Hash|Charset|MessageID|Proc-Type|DEK-Info): .{0,200}"
+    r"|[A-Za-z0-9+/=:, \\n\"'\r-]{0,16384}+)",
+    re.DOTALL,
+)
 
 
 class Format(NamedTuple):
@@ -55,11 +59,12 @@ def find(lines: Sequence[str]) -> list[Secret]:
     found: dict[int, list[Secret]] = {}
     last = 0
     for start, _, end, kind in sorted(_matches(text)):
-        if start < last:
+        if end <= last:
             continue  # inside of one that is known already
+        shown = max(start, last)  # what is hidden already is not hidden twice
         last = end
-        row = bisect_right(starts, start) - 1
-        found.setdefault(row, []).append(Secret(row, kind, start - starts[row], end - starts[row]))
+        row = bisect_right(starts, shown) - 1
+        found.setdefault(row, []).append(Secret(row, kind, shown - starts[row], end - starts[row]))
     covered = -1
     for row in [row for row, secrets in found.items() if any(secret.kind == _KEY for secret in secrets)]:
         if row > covered:
