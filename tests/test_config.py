@@ -995,7 +995,7 @@ def test_a_missing_key_is_no_verdict_and_names_the_variable(changed: Repo, gate:
 
 def test_a_key_with_a_line_break_is_an_error_and_is_shown_nowhere(changed: Repo, gate: Gate) -> None:
     server = gate()
-    result = changed.run("review", LOOP_KEY="sk-hush-hush\nX-Evil: 1")
+    result = changed.call("review", LOOP_KEY="sk-hush-hush\nX-Evil: 1")
     assert result.code == 2
     assert "LOOP_KEY is malformed" in result.text
     assert "hush" not in result.text

@@ -497,7 +497,7 @@ def everything() -> str:
 @pytest.mark.parametrize("output", ["json", "text"])
 def test_an_added_value_of_any_format_goes_nowhere(changed: Repo, server: Server, output: str) -> None:
     changed.stage("settings.py", everything())
-    result = changed.run("review", "--output-format", output, "--verbose")
+    result = changed.call("review", "--output-format", output, "--verbose")
     assert result.code == 1, result
     assert server.bytes_received == 0
     left = result.text.encode() + written(changed)
@@ -540,7 +540,7 @@ def test_values_that_were_there_before_are_sent_as_placeholders(changed: Repo, s
 
 def test_a_value_in_a_file_name_goes_nowhere(changed: Repo, server: Server) -> None:
     changed.stage(f"keys/{GITHUB}.txt", "x\n")
-    result = changed.run("review")
+    result = changed.call("review")
     assert result.code == 1
     assert server.bytes_received == 0
     assert GITHUB.encode() not in result.text.encode() + written(changed)
@@ -584,7 +584,7 @@ def test_a_value_in_the_projects_own_prompt_stays_at_home(changed: Repo, server:
 def test_nothing_is_previewed_of_a_change_with_a_value(changed: Repo, server: Server) -> None:
     changed.stage("settings.py", f'KEY = "{GITHUB}"\n')
     for flags in ((), ("--output-format", "json")):
-        result = changed.run("review", "--dry-run", *flags)
+        result = changed.call("review", "--dry-run", *flags)
         assert GITHUB not in result.text
     assert server.bytes_received == 0
 

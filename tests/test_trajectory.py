@@ -163,19 +163,19 @@ def test_the_log_is_shared_by_worktrees(changed: Repo, serve: Any, configure: An
 def test_list_and_show_are_readable(changed: Repo, serve: Any, configure: Any) -> None:
     configure(serve(blocks()))
     changed.review()
-    listed = changed.run("log")
+    listed = changed.call("log")
     assert listed.out.splitlines()[0].split()[:4] == ["#", "when", "(UTC)", "role"]
     assert "blocked" in listed.out
     assert "reviewer" not in listed.out
-    shown = changed.run("log", "show", "2")
+    shown = changed.call("log", "show", "2")
     assert "Top risks" in shown.out
     assert "--no-verify" in shown.out
-    assert "no-verify" not in changed.run("log", "show", "2", CLAUDECODE="1").out
-    call = changed.run("log", "show", "1")
+    assert "no-verify" not in changed.call("log", "show", "2", CLAUDECODE="1").out
+    call = changed.call("log", "show", "1")
     assert "role: reviewer" in call.out
     assert '"verdict": "block"' in call.out
-    assert len(changed.run("log", "--all", "--output-format", "jsonl").out.splitlines()) == 2
-    assert changed.run("log", "list", "--limit", "1", "--output-format", "json").json[0]["role"] == "gate"
-    missing = changed.run("log", "show", "99")
+    assert len(changed.call("log", "--all", "--output-format", "jsonl").out.splitlines()) == 2
+    assert changed.call("log", "list", "--limit", "1", "--output-format", "json").json[0]["role"] == "gate"
+    missing = changed.call("log", "show", "99")
     assert missing.code == 2
     assert "the log has no row 99" in missing.err
