@@ -95,7 +95,6 @@ class Gate:
         self.settings: Settings | None = None
         self.prepared: Prepared | None = None
         self.calls: list[Call] = []
-        self.asked: Identity | None = None
         self.rescued: str | None = None
 
     # --- the whole of it ----------------------------------------------------------------------------------
@@ -170,7 +169,6 @@ class Gate:
         if unasked is not None:
             return self._without_asking(prepared, unasked)
         backend, passed = self.choose(prepared.author)
-        self.asked = backend.identity
         try:
             found = self._ask(backend, prepared)
         except ContextTooLongError as error:
@@ -290,7 +288,6 @@ class Gate:
             numbers=policy.line_numbers(prepared.screened) if prepared else (0, 0),
             problem=failure,
             notices=config.notices,
-            asked=f"{self.asked.spec} at {self.asked.origin}" if self.asked else None,
         )
 
     def preview(self) -> Preview:

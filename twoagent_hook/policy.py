@@ -48,7 +48,6 @@ class Decision:
     problem: Failure | None = None
     numbers: tuple[int, int] = (0, 0)  # added and removed lines of what was shown
     notices: tuple[str, ...] = ()
-    asked: str | None = None  # who was asked and gave no verdict: spec and origin
 
     @property
     def open(self) -> bool:

@@ -136,17 +136,18 @@ def _settle(
 
 
 def _policy(snapshot: Snapshot, tree: str, where: str) -> Layer | None:
-    return config.policy_layer({name: _text(snapshot, tree, name) for name in _FILES}, where)
+    entries = snapshot.entries(tree, _FILES)
+    return config.policy_layer({name: _text(snapshot, name, entries.get(name)) for name in _FILES}, where)
 
 
-def _text(snapshot: Snapshot, tree: str, name: str) -> str | None:
-    """The text of a file in a tree, or None where there is no such path.
+def _text(snapshot: Snapshot, name: str, entry: tuple[str, str] | None) -> str | None:
+    """The text of a file by its entry (mode, object id) in a tree, or None where it has none.
 
     Raises:
         ConfigError: it is no regular file, too large, or not UTF-8: half a policy is none.
     """
-    mode, oid = snapshot.entries(tree, [name]).get(name, (None, ""))
-    if mode is None or (name == config.PYPROJECT and not mode.startswith("100")):
+    mode, oid = entry or ("", "")
+    if entry is None or (name == config.PYPROJECT and not mode.startswith("100")):
         return None
     if not mode.startswith("100"):
         raise ConfigError(f"{name} is not a regular file", f"make {name} a regular file")
@@ -161,7 +162,7 @@ def _text(snapshot: Snapshot, tree: str, name: str) -> str | None:
 
 def _named(snapshot: Snapshot, tree: str, name: str) -> str:
     """A file that the policy names, without what looks like a secret in it."""
-    text = _text(snapshot, tree, name)
+    text = _text(snapshot, name, snapshot.entries(tree, [name]).get(name))
     if text is None:
         raise ConfigError(
             f"the policy names {name}, and there is no such file beside it",
