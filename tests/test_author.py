@@ -1,6 +1,6 @@
 """Who wrote the change: what counts as evidence, and that no claim takes any of it away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from support.repo import Repo
 from support.server import Server
 
 from twoagent_hook import author
-from twoagent_hook.author import Author, Candidate
+from twoagent_hook.author import Author, Candidate, Claim
 
 unhurried = settings(max_examples=100, deadline=None, database=None)
 
@@ -19,8 +19,12 @@ ANTHROPIC, OPENAI, GOOGLE = frozenset({"anthropic"}), frozenset({"openai"}), fro
 NOBODY: frozenset[str] = frozenset()
 
 
+def detect(variables: Mapping[str, str], claims: Sequence[tuple[str, str]]) -> Author:
+    return author.detect(variables, [Claim(*claim) for claim in claims])
+
+
 def detected(*claims: tuple[str, str], **variables: str) -> list[tuple[str | None, str | None, frozenset[str], str]]:
-    found = author.detect(variables, claims).candidates
+    found = detect(variables, claims).candidates
     return [(item.agent, item.model, item.families, item.source) for item in found]
 
 
@@ -64,13 +68,13 @@ def test_the_same_agent_under_two_markers_is_one_candidate() -> None:
 
 
 def test_agents_inside_of_each_other_are_all_candidates() -> None:
-    found = author.detect({"CLAUDECODE": "1", "CODEX_THREAD_ID": "x", "GEMINI_CLI": "1", "AI_AGENT": "opencode"}, ())
+    found = detect({"CLAUDECODE": "1", "CODEX_THREAD_ID": "x", "GEMINI_CLI": "1", "AI_AGENT": "opencode"}, ())
     assert {item.agent for item in found.candidates} == {"claude-code", "codex", "gemini-cli", "opencode"}
     assert {family for item in found.candidates for family in item.families} == {"anthropic", "openai", "google"}
 
 
 def test_no_evidence_is_an_unknown_author() -> None:
-    found = author.detect({"PATH": "/bin"}, (("", "--author"), ("  ", "TWOAGENT_AUTHOR")))
+    found = detect({"PATH": "/bin"}, (("", "--author"), ("  ", "TWOAGENT_AUTHOR")))
     assert found == Author(())
     assert found.label == "unknown"
     assert found.short == "an unknown author"
@@ -110,10 +114,10 @@ def test_a_model_of_no_known_family_is_joined_with_no_marker() -> None:
     ]
 
 
-def test_a_marker_is_joined_with_one_model_only_and_the_second_stays_a_candidate() -> None:
+def test_a_marker_is_joined_with_each_model_of_its_family() -> None:
     assert detected(CLAUDE, ("claude-sonnet-4-8", "config.toml"), CLAUDECODE="1") == [
         ("claude-code", "claude-opus-4-8", ANTHROPIC, "CLAUDECODE and --author"),
-        (None, "claude-sonnet-4-8", ANTHROPIC, "config.toml"),
+        ("claude-code", "claude-sonnet-4-8", ANTHROPIC, "CLAUDECODE and config.toml"),
     ]
 
 
@@ -125,13 +129,13 @@ def test_each_of_two_models_is_joined_with_its_own_agent() -> None:
 
 
 def test_a_distilled_model_is_joined_with_a_marker_of_either_family() -> None:
-    found = author.detect({"CLAUDECODE": "1"}, (("deepseek-r1-distill-claude", "--author"),)).candidates
+    found = detect({"CLAUDECODE": "1"}, (("deepseek-r1-distill-claude", "--author"),)).candidates
     assert [item.families for item in found] == [frozenset({"anthropic", "deepseek"})]
 
 
 @pytest.mark.parametrize("name", ["human", "Human", " HUMAN "])
 def test_a_human_is_an_author_too(name: str) -> None:
-    found = author.detect({}, ((name, "--author"),))
+    found = detect({}, ((name, "--author"),))
     assert [(item.agent, item.model, item.families) for item in found.candidates] == [("human", None, NOBODY)]
     assert found.label == "human (from --author)"
     assert found.short == "human"
@@ -139,7 +143,7 @@ def test_a_human_is_an_author_too(name: str) -> None:
 
 
 def test_a_claimed_human_does_not_remove_the_agent_that_left_its_marker() -> None:
-    found = author.detect({"CLAUDECODE": "1"}, (("human", "--author"),))
+    found = detect({"CLAUDECODE": "1"}, (("human", "--author"),))
     assert {item.agent for item in found.candidates} == {"human", "claude-code"}
     assert found.agents
 
@@ -178,8 +182,8 @@ MARKED = {"CLAUDECODE": "1", "CODEX_THREAD_ID": "x", "GEMINI_CLI": "1", "AI_AGEN
 @given(st.lists(st.sampled_from(NAMES) | st.text(max_size=30), max_size=4), st.sets(st.sampled_from(sorted(MARKED))))
 def test_a_claim_never_removes_a_candidate(claims: list[str], marks: set[str]) -> None:
     variables = {name: MARKED[name] for name in marks}
-    alone = author.detect(variables, ()).candidates
-    found = author.detect(variables, tuple((claim, "--author") for claim in claims)).candidates
+    alone = detect(variables, ()).candidates
+    found = detect(variables, tuple((claim, "--author") for claim in claims)).candidates
     assert {item.agent for item in alone} <= {item.agent for item in found}
     families = {family for item in found for family in item.families}
     assert {family for item in alone for family in item.families} <= families
@@ -188,14 +192,14 @@ def test_a_claim_never_removes_a_candidate(claims: list[str], marks: set[str]) -
 @unhurried
 @given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
 def test_every_claim_is_a_candidate(claims: list[str]) -> None:
-    found = author.detect(MARKED, tuple((claim, "--author") for claim in claims)).candidates
+    found = detect(MARKED, tuple((claim, "--author") for claim in claims)).candidates
     assert set(claims) <= {item.model or item.agent for item in found} | {item.agent for item in found}
 
 
 def test_the_order_of_the_claims_changes_no_family() -> None:
     claims = [CLAUDE, GPT, ("human", "x"), ("claude-sonnet-4-8", "y")]
     seen = {
-        frozenset((item.model, item.families) for item in author.detect({"CLAUDECODE": "1"}, order).candidates)
+        frozenset((item.model, item.families) for item in detect({"CLAUDECODE": "1"}, order).candidates)
         for order in permutations(claims)
     }
     assert all({model for model, _ in found} >= {"claude-opus-4-8", "gpt-5.5"} for found in seen)
@@ -242,7 +246,7 @@ def test_a_candidate_is_told_in_these_words(candidate: Candidate, label: str, sh
 
 
 def test_several_candidates_are_told_together() -> None:
-    found = author.detect({"CLAUDECODE": "1", "CODEX_THREAD_ID": "x"}, ())
+    found = detect({"CLAUDECODE": "1", "CODEX_THREAD_ID": "x"}, ())
     assert found.label == (
         "claude-code (anthropic, model unknown; from CLAUDECODE) and "
         "codex (openai, model unknown; from CODEX_THREAD_ID)"
@@ -252,7 +256,7 @@ def test_several_candidates_are_told_together() -> None:
 
 @pytest.mark.parametrize("name", ["\x1b[31mx", "a\nauthor: human", "a\u202eb", "x" * 5000], ids=ascii)
 def test_what_is_claimed_is_shown_visibly_and_short(name: str) -> None:
-    for found in (author.detect({}, ((name, "--author"),)), author.detect({"AI_AGENT": name}, ())):
+    for found in (detect({}, ((name, "--author"),)), detect({"AI_AGENT": name}, ())):
         assert len(found.label) < 200
         assert found.label.isprintable()
         assert found.short.isprintable()

@@ -329,12 +329,6 @@ def test_the_strictest_form_that_the_endpoint_takes_is_found(
             id="unknown-model-of-litellm",
         ),
         pytest.param(
-            endpoint.fails(404, "This model is only supported in v1/responses and not in v1/chat/completions."),
-            "error",
-            "v1/responses",
-            id="another-api",
-        ),
-        pytest.param(
             endpoint.fails(401, "this key may not use response_format"), "unreviewed", "(401)", id="not-let-in"
         ),
     ],

@@ -12,6 +12,7 @@ from support.repo import Repo
 from support.server import Server, blocks, free_port, says
 
 from twoagent_hook import addresses, backends, config, keys
+from twoagent_hook.backends import credentials
 from twoagent_hook.config import Config, Provider
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect
@@ -645,7 +646,8 @@ def test_a_reviewer_is_named_by_provider_and_model(spec: str, name: str, model: 
     found = backends.find(spec, joined(CORP), KEYS)
     assert found.unusable is None
     assert (found.identity.provider, found.identity.model, found.identity.origin) == (name, model, origin)
-    assert found.key
+    assert found.provider is not None
+    assert credentials.source(found.provider, KEYS)()
 
 
 @pytest.mark.parametrize(
@@ -683,11 +685,14 @@ def test_an_unknown_provider_is_passed_over(spec: str) -> None:
 def test_a_reviewer_without_its_key_is_passed_over(value: str | None) -> None:
     found = backends.find("openai:gpt-5.5", joined(), {} if value is None else {"OPENAI_API_KEY": value})
     assert found.unusable == "its key is missing: OPENAI_API_KEY is not set"
-    assert found.hint == "set OPENAI_API_KEY"
+    assert found.hint.startswith("set OPENAI_API_KEY (a hook that an IDE starts has no shell environment")
+    assert "api-key-command" in found.hint
 
 
 def test_white_space_around_a_key_is_not_part_of_it() -> None:
-    assert backends.find("openai:gpt-5.5", joined(), {"OPENAI_API_KEY": " sk-o\n"}).key == "sk-o"
+    provider = backends.find("openai:gpt-5.5", joined(), {"OPENAI_API_KEY": " sk-o\n"}).provider
+    assert provider is not None
+    assert credentials.source(provider, {"OPENAI_API_KEY": " sk-o\n"})() == "sk-o"
 
 
 @pytest.mark.parametrize("value", ["sk-hush\nx", "sk-hush\r\nX-Evil: 1", "sk-hush\x00", "sk-hush-é", "sk-hush\u200b"])

@@ -37,9 +37,10 @@ def imported(path: Path) -> set[str]:
     [
         ("git", {"snapshots.py"}),
         ("rich", {"outputs/text.py"}),
-        ("openai", {"backends/chat.py"}),
+        ("openai", {"backends/client.py"}),
         ("sqlite3", {"trajectory.py"}),
         ("tomllib", {"datafiles.py"}),
+        ("psutil", {"backends/processes.py"}),
     ],
 )
 def test_each_library_has_one_importer(library: str, only: set[str]) -> None:
@@ -188,7 +189,8 @@ def test_nothing_heavy_is_imported_where_nothing_is_staged(repo: object) -> None
 
 
 def test_a_choice_of_reviewer_imports_no_client() -> None:
-    assert not loaded_by("import twoagent_hook.gate") & {"openai", "pydantic", "httpx", "httpx2", "rich"}
+    heavy = {"openai", "pydantic", "httpx", "httpx2", "rich", "psutil"}
+    assert not loaded_by("import twoagent_hook.gate") & heavy
 
 
 def test_functions_stay_short() -> None:

@@ -1,9 +1,9 @@
 """Who wrote the change: the evidence, as candidates from all of which the reviewer must differ; pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from twoagent_hook import datafiles, models, visible
 
@@ -66,30 +66,53 @@ class Author:
         return any(not candidate.human for candidate in self.candidates)
 
 
-def detect(variables: Mapping[str, str], claims: tuple[tuple[str, str], ...]) -> Author:
+class Claim(NamedTuple):
+    """Evidence that names somebody.
+
+    Attributes:
+        text: a model's id, an agent's name, or `human`; empty where only `agent` is known.
+        source: where it stands.
+        agent: whose model it is, where that is known too.
+    """
+
+    text: str
+    source: str
+    agent: str | None = None
+
+
+def detect(variables: Mapping[str, str], claims: Sequence[Claim]) -> Author:
     """Join what is claimed with what coding agents leave in the environment.
 
-    A claim adds a model within a marker's family, or a further candidate; it never takes one away.
+    A claim adds a model within a marker's family, or a further candidate; it never takes one away. Agents that
+    run one inside the other leave the markers of both, and both are candidates.
 
     Args:
         variables: the environment.
-        claims: (model id, agent's name or `human`; where it stands), explicit ones first.
+        claims: explicit ones first.
     """
     marked = _markers(variables)
-    claimed = [_claim(text.strip(), source) for text, source in claims if text.strip()]
+    claimed = [_claimed(claim) for claim in claims if claim.text.strip() or claim.agent]
     joined: list[Candidate] = []
+    partners: list[Candidate] = []
     for candidate in claimed:
         partner = next((mark for mark in marked if _fits(candidate, mark)), None)
-        if partner is not None:
-            marked.remove(partner)
+        partners += [partner] if partner else []
         whole = candidate if partner is None else _join(candidate, partner)
         if all((whole.agent, whole.model) != (other.agent, other.model) for other in joined):
             joined.append(whole)
-    return Author((*joined, *marked))
+    modelled = {candidate.agent for candidate in joined if candidate.model}
+    joined = [one for one in joined if one.model or one.agent not in modelled]
+    return Author((*joined, *(mark for mark in marked if mark not in partners)))
+
+
+def weak_signs(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(variable, what it says) of each sign that people's terminals have too; it never makes a candidate."""
+    return tuple((row["variable"], row["says"]) for row in _table()["weak"] if _present(row, variables))
 
 
 def _join(claim: Candidate, mark: Candidate) -> Candidate:
-    return Candidate(mark.agent, claim.model, claim.families or mark.families, f"{mark.source} and {claim.source}")
+    source = f"{mark.source} and {claim.source}"
+    return Candidate(mark.agent, claim.model, claim.families or mark.families, source)
 
 
 def _fits(claim: Candidate, mark: Candidate) -> bool:
@@ -98,13 +121,15 @@ def _fits(claim: Candidate, mark: Candidate) -> bool:
     return bool(claim.families & mark.families)
 
 
-def _claim(text: str, source: str) -> Candidate:
+def _claimed(claim: Claim) -> Candidate:
+    text, source = claim.text.strip(), claim.source
+    if claim.agent is not None:
+        return Candidate(claim.agent, text or None, models.families(text) or _family_of(claim.agent), source)
     if text.lower() == HUMAN:
         return Candidate(HUMAN, None, frozenset(), source)
-    known = {mark["agent"]: mark["family"] for mark in _table()["markers"]}
     name = models.normalise(text)
-    if name in known:
-        return Candidate(name, None, frozenset({known[name]}), source)
+    if name in _agents():
+        return Candidate(name, None, _family_of(name), source)
     if not models.specific(text):
         return Candidate(name, None, models.families(text), source)
     return Candidate(None, text, models.families(text), source)
@@ -114,16 +139,32 @@ def _table() -> dict[str, Any]:
     return datafiles.packaged_toml("agents.toml")
 
 
+def _rows() -> list[dict[str, Any]]:
+    return [*_table()["markers"], *_table()["named"], *_table()["addresses"]]
+
+
+def _agents() -> frozenset[str]:
+    return frozenset(row["agent"] for row in _rows())
+
+
+def _family_of(agent: str) -> frozenset[str]:
+    """The one vendor whose models this agent works with, if there is one."""
+    return frozenset(row["family"] for row in _rows() if row["agent"] == agent and "family" in row)
+
+
+def _present(row: Mapping[str, Any], variables: Mapping[str, str]) -> bool:
+    wanted = {row["variable"]: row.get("value", r"(?s).*\S.*"), **row.get("also", {})}
+    return all(re.fullmatch(pattern, variables.get(name, "").strip()) for name, pattern in wanted.items())
+
+
 def _markers(variables: Mapping[str, str]) -> list[Candidate]:
-    table = _table()
     found: dict[str, Candidate] = {}
-    for mark in table["markers"]:
-        if variables.get(mark["variable"], "").strip():
-            found[mark["agent"]] = Candidate(mark["agent"], None, frozenset({mark["family"]}), mark["variable"])
+    for row in _table()["markers"]:
+        if _present(row, variables):
+            found.setdefault(row["agent"], Candidate(row["agent"], None, _family_of(row["agent"]), row["variable"]))
     named = variables.get("AI_AGENT", "").strip()
     if named:
-        known = next((row for row in table["named"] if named.lower().startswith(row["prefix"])), None)
+        known = next((row for row in _table()["named"] if named.lower().startswith(row["prefix"])), None)
         agent = known["agent"] if known else re.split(r"[@\s]|_\d", named)[0]
-        family = frozenset({known["family"]}) if known else frozenset[str]()
-        found.setdefault(agent, Candidate(agent, None, family, "AI_AGENT"))
+        found.setdefault(agent, Candidate(agent, None, _family_of(agent), "AI_AGENT"))
     return list(found.values())

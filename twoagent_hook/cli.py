@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("-V", "--version", action="version", version=f"twoagent-hook {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     _add_review(commands.add_parser("review", help="review what is staged (the default)"))
+    _add_doctor(commands.add_parser("doctor", help="what would happen to a commit, and why"))
     _add_log(commands.add_parser("log", help="read the log of reviews"))
     _add_sample_config(commands.add_parser("sample-config", help="print the configuration to paste"))
     _add_demo(commands.add_parser("demo", help="the whole gate on a throwaway repository, offline"))
@@ -64,6 +65,23 @@ def _add_review(command: argparse.ArgumentParser) -> None:
     _add_colour(command)
     add("-v", "--verbose", action="store_true", help="show an approval in full as well")
     add("-q", "--quiet", action="store_true", help="print nothing where the gate is open")
+
+
+def _add_doctor(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Show what would happen to a commit made here and now, and why: author, reviewers, where each setting came "
+        "from, hooks, log. Exits with 1 where it would end without a verdict."
+    )
+    add = command.add_argument
+    add(
+        "--online",
+        action="store_true",
+        help="ask the first reviewer (or those of --reviewer) in earnest: one small request, one of the configured "
+        "size, and its list of models",
+    )
+    add("--reviewer", action="append", metavar="SPEC", help="look at this one in place of those that are configured")
+    add("--config", metavar="FILE", help="read this in place of your own configuration file")
+    add("--output-format", choices=("text", "json"), default="text")
 
 
 def _add_log(command: argparse.ArgumentParser) -> None:

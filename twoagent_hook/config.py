@@ -32,11 +32,19 @@ _TABLE = "twoagent-hook"
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """How one endpoint is reached.
+    """How one endpoint is reached, or which command is run.
 
     Attributes:
+        base_url: empty for a command, and where each customer has an address of their own.
+        address: the shape of such an address.
         api_key_env: the variable that holds the key; None where none is needed.
+        api_key_command: prints the key; before `api_key_env`.
+        key_optional: whether it may be asked without the key.
         headers: sent with every request.
+        api: the one API to use (`chat` or `responses`); None where that is found out.
+        forms: of reply that it takes; empty where that is found out.
+        responses_only: ids that it serves over the Responses API alone.
+        command: the program and its arguments, where the reviewer is one.
         families: the vendors whose models answer here, where the user knows it better than the model id says.
         extra_body: merged into every request.
     """
@@ -44,11 +52,18 @@ class Provider:
     name: str
     base_url: str
     api_key_env: str | None = None
+    api_key_command: tuple[str, ...] = ()
+    key_optional: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     families: frozenset[str] = frozenset()
     allow_insecure: bool = False
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    api: str | None = None
+    forms: tuple[str, ...] = ()
+    responses_only: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    address: str = ""
     origin: str = "built in"
 
 
@@ -62,8 +77,10 @@ class Config:
     """
 
     reviewers: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
     independence: str = "model"
     author: str | None = None
+    author_from_transcript: bool = False
     fail_on: str = "block"
     on_error: str = "block"
     timeout: float = 90.0
@@ -131,15 +148,30 @@ def user_file(home: str | None) -> str:
     Raises:
         ConfigError: it is relative, so that a repository could bring the file.
     """
+    moved = _moved(home)
+    if moved:
+        return os.path.join(moved, "config.toml")
+    from platformdirs import user_config_path
+
+    return str(user_config_path(_TABLE, appauthor=False) / "config.toml")
+
+
+def cache_folder(home: str | None) -> str:
+    """Where what may be forgotten is kept, outside of every repository; see `user_file`."""
+    moved = _moved(home)
+    if moved:
+        return os.path.join(moved, "cache")
+    from platformdirs import user_cache_path
+
+    return str(user_cache_path(_TABLE, appauthor=False))
+
+
+def _moved(home: str | None) -> str | None:
     if home and not os.path.isabs(home):
         raise ConfigError(
             f"TWOAGENT_HOME is not an absolute path: {home!a}", "set it to an absolute path, or unset it"
         )
-    if home:
-        return os.path.join(home, "config.toml")
-    from platformdirs import user_config_path
-
-    return str(user_config_path("twoagent-hook", appauthor=False) / "config.toml")
+    return home or None
 
 
 # --- joining ------------------------------------------------------------------------------------------------
@@ -152,6 +184,7 @@ def join(
     *,
     hook: bool,
     openai_base_url: str | None = None,
+    prefer: str | None = None,
     notices: tuple[str, ...] = (),
 ) -> Config:
     """One set of settings: defaults < user's file < policy < flags, where of some keys the stricter value wins.
@@ -160,6 +193,7 @@ def join(
         flags: what the command line says, with the keys of files.
         hook: whether a commit runs us: then flags may only tighten, or choose among the policy's reviewers.
         openai_base_url: the variable of the openai package; it counts where the user's file says nothing else.
+        prefer: TWOAGENT_PREFER, in place of the user's own `prefer`.
 
     Raises:
         ConfigError: the settings contradict each other, or a hook's flag would loosen the gate.
@@ -176,6 +210,9 @@ def join(
         _refuse_loosening(flags, values)
     for key, value in flags.values.items():
         values[key], sources[key] = value, flags.origin
+    if prefer is not None:
+        names = (name.strip() for name in prefer.split(","))
+        values["prefer"], sources["prefer"] = tuple(name for name in names if name), "TWOAGENT_PREFER"
     return _config(values, sources, openai_base_url, notices)
 
 
@@ -236,40 +273,60 @@ def _config(
             f"{sources['reviewers']}: `rules` is no model, and can't stand beside other reviewers",
             'write `reviewers = ["rules"]` alone, or name models only',
         )
+    values["reviewers"] = _preferred(reviewers, values.get("prefer", ()))
     fields = {key.replace("-", "_"): value for key, value in values.items()}
     return Config(**fields, providers=providers, sources=sources, notices=notices)
 
 
+def _preferred(reviewers: tuple[str, ...], prefer: tuple[str, ...]) -> tuple[str, ...]:
+    """The same reviewers, those that the user prefers first; a provider's name stands for all of its models.
+
+    It names nobody whom the policy does not accept: what is not in the list is passed over.
+    """
+
+    def place(spec: str) -> int:
+        names = (spec, spec.partition(":")[0])
+        return next((place for place, wanted in enumerate(prefer) if wanted in names), len(prefer))
+
+    return tuple(sorted(reviewers, key=place))
+
+
 def _provider(name: str, layer: Layer, base: Provider | None) -> Provider:
+    """The built-in provider of that name with what the user's file says, or one of the user's own."""
     values = layer.values
-    url = values.get("base-url", base.base_url if base else None)
-    if url is None:
-        raise ConfigError(f"{layer.origin}: `base-url` is missing", 'write `base-url = "https://…/v1"`')
-    family = values.get("family")
-    kept = base.families if base and base.base_url == url else frozenset()
-    own = Provider(
-        name=name,
-        base_url=url,
-        api_key_env=values.get("api-key-env", base.api_key_env if base else None),
-        headers=values.get("headers", base.headers if base else {}),
-        timeout=values.get("timeout"),
-        families=frozenset({family}) if family else kept,
-        allow_insecure=values.get("allow-insecure", False),
-        extra_body=values.get("extra-body", {}),
-        origin=layer.origin,
-    )
-    check_base_url(name, url, layer.origin, allow_insecure=own.allow_insecure)
-    return own
+    if "command" in values and ({"base-url", "api-key-env", "api-key-command", "api"} & set(values)):
+        raise ConfigError(f"{layer.origin}: `command` is run, and can't stand beside an endpoint", "keep one of them")
+    kind = Provider(name, "") if base is None or ("command" in values) != bool(base.command) else base
+    url = values.get("base-url", kind.base_url)
+    if not url and not values.get("command", kind.command) and not kind.address:
+        do = 'write `base-url = "https://…/v1"`, or `command = ["PROGRAM", …]` for one that is run'
+        raise ConfigError(f"{layer.origin}: `base-url` is missing", do)
+    given = {key.replace("-", "_"): values[key] for key in values if key not in {"base-url", "family"}}
+    if "api-key-env" in values or "api-key-command" in values:
+        given = {"api_key_env": None, "api_key_command": (), "key_optional": False} | given
+    moved = {"families": frozenset[str](), "forms": (), "responses_only": ()} if url != kind.base_url else {}
+    own = {"families": frozenset({values["family"]})} if "family" in values else {}
+    made = replace(kind, base_url=url, origin=layer.origin, **(moved | given | own))
+    if url:
+        check_base_url(name, url, layer.origin, allow_insecure=made.allow_insecure)
+    return made
 
 
 def _builtin_providers() -> dict[str, Provider]:
-    table = datafiles.packaged_toml("backends/providers.toml")
-    return {
-        name: Provider(
-            name,
-            row["base-url"],
-            row.get("api-key-env"),
-            families=frozenset({row["family"]} if "family" in row else ()),
-        )
-        for name, row in table.items()
-    }
+    endpoints = datafiles.packaged_toml("backends/providers.toml")
+    commands = datafiles.packaged_toml("backends/clis.toml")["clis"]
+    return {name: _builtin(name, row) for name, row in (*endpoints.items(), *commands.items())}
+
+
+def _builtin(name: str, row: Mapping[str, Any]) -> Provider:
+    return Provider(
+        name,
+        row.get("base-url", ""),
+        row.get("api-key-env"),
+        key_optional=row.get("key-optional", False),
+        families=frozenset({row["family"]} if "family" in row else ()),
+        forms=tuple(row.get("forms", ())),
+        responses_only=tuple(row.get("responses-only", ())),
+        command=tuple(row.get("command", ())),
+        address=row.get("address", ""),
+    )

@@ -14,12 +14,18 @@ TwoAgentError                 what happened, and what to do
 
 
 class TwoAgentError(Exception):
-    """Expected, and told to the user: one line of what happened, one of what to do."""
+    """Expected, and told to the user: one line of what happened, one of what to do.
 
-    def __init__(self, what: str, do: str) -> None:
+    Args:
+        do: may go on with lines to paste.
+        details: what it consists of, one sentence each.
+    """
+
+    def __init__(self, what: str, do: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(what)
         self.what = what
         self.do = do
+        self.details = details
 
 
 class UsageError(TwoAgentError):

@@ -43,6 +43,7 @@ class Failure(NamedTuple):
     outcome: Outcome
     what: str
     do: str
+    details: tuple[str, ...] = ()
 
 
 def exit_code(
@@ -73,7 +74,7 @@ _OUTCOMES: tuple[tuple[type[errors.TwoAgentError], Outcome], ...] = (
 
 def failure_of(error: errors.TwoAgentError) -> Failure:
     outcome = next((outcome for kind, outcome in _OUTCOMES if isinstance(error, kind)), Outcome.ERROR)
-    return Failure(outcome, error.what, error.do)
+    return Failure(outcome, error.what, error.do, error.details)
 
 
 def settle(work: Callable[[], T], failed: Callable[[Failure], T]) -> T:

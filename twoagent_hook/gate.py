@@ -10,18 +10,21 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from twoagent_hook import advice, backends, policy, prompts, settings, transcripts, visible, worktree
 from twoagent_hook import author as authors
-from twoagent_hook import backends, policy, prompts, settings, visible, worktree
 from twoagent_hook.asking import Call, Question, ask_all
-from twoagent_hook.author import Author
-from twoagent_hook.backends.base import Backend, Identity, Request
+from twoagent_hook.author import Author, Claim
+from twoagent_hook.backends import Reviewer
+from twoagent_hook.backends.base import Identity, Request
 from twoagent_hook.changes import ChangeSet
-from twoagent_hook.config import Config, Provider
+from twoagent_hook.config import Config
+from twoagent_hook.console import own_command
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import (
     ContextTooLongError,
     GitError,
     IndexMovedError,
+    RefusedError,
     TwoAgentError,
     UnreviewedError,
 )
@@ -29,7 +32,7 @@ from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code, settle
 from twoagent_hook.findings import Effect, Finding
 from twoagent_hook.git import Trees, Workspace
 from twoagent_hook.loops import run_async
-from twoagent_hook.policy import Coverage, Decision
+from twoagent_hook.policy import Coverage, Decision, Ranking
 from twoagent_hook.progress import waiting
 from twoagent_hook.prompts import Packing, Prompt
 from twoagent_hook.reviews import Review
@@ -79,6 +82,18 @@ class Preview(NamedTuple):
     nobody: str | None
     requests: tuple[Request, ...] = ()
     prompts: tuple[Prompt, ...] = ()
+
+
+def author_of(environment: Environment, given: str | None, config: Config) -> Author:
+    """Who may have written what is staged; `given` is what the command line says."""
+    claims = [
+        Claim(given or "", "--author"),
+        Claim(environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"),
+        Claim(config.author or "", config.sources.get("author", "")),
+    ]
+    if config.author_from_transcript:
+        claims += transcripts.claims(environment.variables)
+    return authors.detect(environment.variables, claims)
 
 
 class Gate:
@@ -151,16 +166,9 @@ class Gate:
         config = self.settings.config
         screened = screen(change, config, snapshot.generated(change.base, _paths(change)))
         packing = prompts.pack(screened, config, self.settings.guidelines, _token, self.settings.own_prompt)
-        self.prepared = _prepared(screened, self._author(config), packing, packing.unsent, config)
+        author = author_of(self.environment, self.options.author, config)
+        self.prepared = _prepared(screened, author, packing, packing.unsent, config)
         return self.prepared
-
-    def _author(self, config: Config) -> Author:
-        claims = (
-            (self.options.author or "", "--author"),
-            (self.environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"),
-            (config.author or "", config.sources.get("author", "")),
-        )
-        return authors.detect(self.environment.variables, claims)
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -168,9 +176,9 @@ class Gate:
         unasked = self._unasked(prepared)
         if unasked is not None:
             return self._without_asking(prepared, unasked)
-        backend, passed = self.choose(prepared.author)
+        ranking = self.rank(prepared.author)
         try:
-            found = self._ask(backend, prepared)
+            found, passed = self._ask(ranking, prepared)
         except ContextTooLongError as error:
             return self._over_context(prepared, error)
         return self._decision(prepared, found, passed)
@@ -235,35 +243,50 @@ class Gate:
             raise UnreviewedError(error.what, error.do) from error
         return self._decision(again, (), (f"{error.what}; {error.do}",))
 
-    def choose(self, author: Author) -> tuple[Backend, tuple[str, ...]]:
-        """The backend of the reviewer to ask, and why others were passed over.
+    def rank(self, author: Author) -> Ranking:
+        """Who may be asked, in order, and why others may not.
 
         Raises:
             TwoAgentError: there is none that may and can be asked.
         """
-        config = self._config
-        if not config.reviewers:
-            raise UnreviewedError("no reviewer is named", self._how_to_name_one(author))
-        found = [backends.find(spec, config, self.environment.variables) for spec in config.reviewers]
-        chosen, passed = policy.choose(found, author, config)
-        return backends.build(chosen, self.environment.variables), passed
-
-    def _how_to_name_one(self, author: Author) -> str:
-        """The lines to write, for what is seen on this machine and is not of the author's own vendor.
-
-        Into the user's own file: what is written into the policy counts from the next commit on.
-        """
-        known = {family for suspect in author.candidates for family in suspect.families}
-        found = [item for item in backends.seen(self._config, self.environment.variables) if not item.families & known]
-        lines = " or ".join(f'`reviewers = ["{item.name}:MODEL"]` ({_seen_as(item)})' for item in found)
+        config, variables = self._config, self.environment.variables
         place = self.settings.user_file if self.settings else ""
-        return f"write into your own file ({place}) {lines or _NAME_ONE}"
+        if not config.reviewers:
+            do = advice.to_name_one(backends.seen(config, variables), author, place, own_command(self.environment))
+            raise UnreviewedError("no reviewer is named", do)
+        found = [backends.find(spec, config, variables) for spec in config.reviewers]
+        try:
+            return policy.rank(found, author, config)
+        except RefusedError as error:
+            do = advice.to_differ(backends.seen(config, variables), author, config, place)
+            raise RefusedError(error.what, do, error.details) from None
 
-    def _ask(self, backend: Backend, prepared: Prepared) -> tuple[Review, ...]:
+    def _ask(self, ranking: Ranking, prepared: Prepared) -> tuple[tuple[Review, ...], tuple[str, ...]]:
+        """The reviews of the first one that can be reached, and why others were passed over.
+
+        Only who can't be reached is followed by the next: a bad answer, and a block above all, stay what they are.
+        """
+        passed = ranking.passed
         deadline = self.started + self._config.timeout
         if time.monotonic() >= deadline:
             what = f"the time of {self._config.timeout:g} s was over before anybody was asked"
             raise UnreviewedError(what, "raise `timeout`")
+        for place, reviewer in enumerate(ranking.reviewers, 1):
+            last = place == len(ranking.reviewers)
+            try:
+                found = self._put(reviewer, prepared, deadline, hurried=not last)
+            except UnreviewedError as error:
+                if last or time.monotonic() >= deadline:
+                    raise _unreached(error, passed) from None
+                passed = (*passed, error.what)
+                continue
+            said = policy.assumed(reviewer.identity, prepared.author)
+            return found, (*passed, said) if said else passed
+        raise UnreviewedError("no reviewer is usable", "name a reviewer", passed)
+
+    def _put(self, reviewer: Reviewer, prepared: Prepared, deadline: float, *, hurried: bool) -> tuple[Review, ...]:
+        """Put all prompts to one reviewer."""
+        backend = backends.build(reviewer, self._config, self.environment.variables, hurried=hurried)
         question = Question(backend, prepared.screened, prepared.author, self._config, deadline)
         with waiting(f"asking {backend.identity.spec}", shown=self.options.progress):
             return run_async(lambda: ask_all(question, prepared.packing.prompts, self.calls))
@@ -286,6 +309,7 @@ class Gate:
             findings=prepared.rule_findings if prepared else (),
             coverage=prepared.coverage if prepared else None,
             numbers=policy.line_numbers(prepared.screened) if prepared else (0, 0),
+            reasons=failure.details,
             problem=failure,
             notices=config.notices,
         )
@@ -297,18 +321,17 @@ class Gate:
             unasked = self._unasked(prepared)
             if unasked is not None:
                 return Preview(prepared, None, unasked.reason)
-            backend, _ = self.choose(prepared.author)
+            first = self.rank(prepared.author).reviewers[0]
+            backend = backends.build(first, self._config, self.environment.variables)
         except TwoAgentError as error:
             return Preview(prepared, None, f"{error.what}; {error.do}", prompts=prepared.packing.prompts)
         requests = tuple(backend.preview(prompt) for prompt in prepared.packing.prompts)
         return Preview(prepared, backend.identity, None, requests)
 
 
-_NAME_ONE = '`reviewers = ["provider:model"]`, and set that provider\'s key'
-
-
-def _seen_as(provider: Provider) -> str:
-    return f"{provider.api_key_env} is set" if provider.api_key_env else f"a server listens at {provider.base_url}"
+def _unreached(error: UnreviewedError, passed: tuple[str, ...]) -> UnreviewedError:
+    """The last failure, with those before it."""
+    return UnreviewedError(error.what, error.do, (*error.details, *passed)) if passed else error
 
 
 def _token() -> str:

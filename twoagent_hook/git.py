@@ -121,6 +121,12 @@ def run(
         raise GitError(f"git could not be started: {error.strerror}", "check the installation of git") from error
 
 
+def version(executable: str) -> str:
+    """The version of git, as it says it."""
+    done = run([executable, "--version"], cwd="/", environment={"LC_ALL": "C"})
+    return done.stdout.decode("utf-8", "replace").strip().removeprefix("git version ")
+
+
 def complaint(stderr: bytes) -> str:
     """The first line of what git said, without its label."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from twoagent_hook import datafiles
+from twoagent_hook import datafiles, models
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect
 
@@ -153,6 +153,26 @@ def _variable(value: Any) -> str:
     return value
 
 
+def _program(value: Any) -> tuple[str, ...]:
+    words = _texts(value)
+    if not words or ("/" in words[0] and not words[0].startswith(("/", "~/"))):
+        raise _BadValueError(
+            'a list of the program and its arguments, as ["security", "find-generic-password", "-w"]; the program by '
+            "its name or its absolute path, since a relative one could be brought by a repository"
+        )
+    return words
+
+
+def _family(value: Any) -> str:
+    """A vendor's name: one that is nearly a known one would make a reviewer independent by a slip of the pen."""
+    name = _text(value).strip().lower()
+    known = sorted(datafiles.packaged_toml("models.toml")["families"])
+    meant = [near for near in (nearest(name, known), *map(_did_you_mean, sorted(models.families(name)))) if near]
+    if name not in known and meant:
+        raise _BadValueError(f"the name of a vendor{meant[0]}; known are {', '.join(known)}")
+    return name
+
+
 _OWN_FIELDS = {"model", "messages", "n", "response_format", "stream"}
 
 
@@ -185,17 +205,20 @@ POLICY: Mapping[str, Check] = {
 }
 USER: Mapping[str, Check] = {
     key: check for key, check in POLICY.items() if key not in {"exclude", "protect", "guidelines"}
-} | {"providers": table_of}
+} | {"author-from-transcript": _flag, "prefer": _texts, "providers": table_of}
 PROVIDER: Mapping[str, Check] = {
     "base-url": _text,
     "api-key-env": _variable,
+    "api-key-command": _program,
+    "api": _choice("chat", "responses"),
+    "command": _program,
     "headers": _headers,
     "timeout": _number(1, 3600),
-    "family": _text,
+    "family": _family,
     "allow-insecure": _flag,
     "extra-body": _json_table,
 }
-_CONNECTION = (*PROVIDER, "providers", "api-key", "api-key-command", "command", "api")
+_CONNECTION = (*PROVIDER, "providers", "api-key")
 STRICTER: Mapping[str, Sequence[str]] = {
     "fail-on": FAIL_ON,
     "on-error": ON_ERROR,
@@ -207,7 +230,11 @@ def nearest(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean `{near[0]}`?)" if near else ""
+    return _did_you_mean(near[0]) if near else ""
+
+
+def _did_you_mean(word: str) -> str:
+    return f" (did you mean `{word}`?)"
 
 
 def layer_of(values: Mapping[str, Any], keys: Mapping[str, Check], origin: str) -> Layer:

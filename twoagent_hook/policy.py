@@ -7,6 +7,7 @@ from typing import NamedTuple
 from twoagent_hook import models, visible
 from twoagent_hook.author import Author, Candidate
 from twoagent_hook.backends import Reviewer
+from twoagent_hook.backends.base import Identity
 from twoagent_hook.config import Config
 from twoagent_hook.errors import InvalidReplyError, RefusedError, UnreviewedError
 from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code
@@ -88,43 +89,70 @@ def _kinship(model: str, families: frozenset[str], suspect: Candidate, demanded:
             return f'it is of the author\'s family ({", ".join(sorted(shared))}), and `independence` is "family"'
         if not families or not suspect.families:
             return 'it can\'t be shown to be of another family, and `independence` is "family"'
-    if suspect.model is None and shared:
-        return f"the author's model is unknown, and both are of one family ({', '.join(sorted(shared))})"
-    if suspect.model is None and suspect.families and not families:
-        return "its family is unknown, and so is the author's model: it may be the same one"
+    if model and suspect.model is not None:
+        return None
+    return _doubt(model, families, suspect)
+
+
+def _doubt(model: str, families: frozenset[str], suspect: Candidate) -> str | None:
+    """Why two of whom not both models are known may be one; only another family is then provably different."""
+    shared = families & suspect.families
+    unknown = "the author's model is unknown" if model else "which model it takes by itself is unknown"
+    if shared:
+        return f"{unknown}, and both are of one family ({', '.join(sorted(shared))})"
+    if (suspect.families or suspect.model) and not families:
+        same = "so is the author's model" if model else "so is the model that it takes by itself"
+        return f"its family is unknown, and {same}: it may be the same one"
     return None
 
 
-def choose(reviewers: Sequence[Reviewer], author: Author, config: Config) -> tuple[Reviewer, tuple[str, ...]]:
-    """The reviewer to ask, and why others were passed over.
+class Ranking(NamedTuple):
+    """Who may be asked, the first choice first, and why others may not."""
 
-    Among usable and independent ones those known to be of another family go first, then the order of the list.
+    reviewers: tuple[Reviewer, ...]
+    passed: tuple[str, ...]
+
+
+def rank(reviewers: Sequence[Reviewer], author: Author, config: Config) -> Ranking:
+    """The usable and independent ones: those known to be of another family first, then in the order of the list.
 
     Raises:
         UnreviewedError: none is usable.
         RefusedError: there are usable ones, and none is independent.
     """
-    passed = [f"{item.identity.spec}: {item.unusable}" for item in reviewers if item.unusable]
+    passed = [f"{_shown(item)}: {item.unusable}" for item in reviewers if item.unusable]
     usable = [item for item in reviewers if not item.unusable]
     if not usable:
         hints = dict.fromkeys(item.hint for item in reviewers)
         reasons = "; ".join(passed)
         raise UnreviewedError(f"no reviewer is usable ({reasons})", " or ".join(hints) or "name a reviewer")
-    kin = {item.identity.spec: not_independent(item, author, config.independence) for item in usable}
-    independent = [item for item in usable if kin[item.identity.spec] is None]
-    passed += [f"{spec}: {reason}" for spec, reason in kin.items() if reason]
+    kin = [(item, not_independent(item, author, config.independence)) for item in usable]
+    passed += [f"{_shown(item)}: {reason}" for item, reason in kin if reason]
+    independent = [item for item, reason in kin if reason is None]
     if not independent:
-        raise RefusedError(
-            f"no reviewer is independent of the author, {author.label} ({'; '.join(passed)})",
-            "add a reviewer of another vendor to `reviewers`, or say which model wrote it: "
-            '`author = "MODEL"` in your own file',
-        )
+        what = f"no reviewer is independent of the author, {author.label}"
+        raise RefusedError(what, "add a reviewer of another vendor to `reviewers`", tuple(passed))
     known = {family for suspect in author.candidates for family in suspect.families}
     ordered = sorted(
         independent,
         key=lambda item: bool(known) and (not item.identity.families or bool(item.identity.families & known)),
     )
-    return ordered[0], tuple(passed)
+    return Ranking(tuple(ordered), tuple(passed))
+
+
+def _shown(reviewer: Reviewer) -> str:
+    return visible.excerpt(reviewer.identity.spec, 80)
+
+
+def assumed(reviewer: Identity, author: Author) -> str | None:
+    """What to state where a reviewer counts as another model by its name alone."""
+    if reviewer.families or not any(suspect.model for suspect in author.candidates):
+        return None
+    who = visible.excerpt(reviewer.spec, 80)
+    return (
+        f"independence rests on the name of {who} alone, since its family is unknown: `family` in "
+        f"[providers.{visible.excerpt(reviewer.provider, 40)}] of your own file settles it"
+    )
 
 
 def check_answered(review: Review, author: Author, config: Config) -> None:

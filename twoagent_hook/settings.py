@@ -40,6 +40,8 @@ class _Sources(NamedTuple):
     flags: Layer
     hook: bool
     openai_base_url: str | None
+    prefer: str | None
+    checked: bool
 
 
 def load(
@@ -50,6 +52,7 @@ def load(
     *,
     user_file: str | None = None,
     isolated: bool = False,
+    checked: bool = True,
 ) -> Settings:
     """Read and join every place, by the law that a change can't alter its own gate.
 
@@ -60,13 +63,21 @@ def load(
         flags: what the command line says, with the keys of files.
         user_file: read in place of the user's own.
         isolated: whether neither the policy nor the user's file counts.
+        checked: whether a reviewer that could never be found is an error.
 
     Raises:
         ConfigError: one of them can't be followed.
     """
     path = user_file or config.user_file(environment.get("TWOAGENT_HOME"))
     user = Layer(path, {}) if isolated else config.user_layer(path)
-    sources = _Sources(user, Layer("the command line", flags), environment.hook, environment.get("OPENAI_BASE_URL"))
+    sources = _Sources(
+        user,
+        Layer("the command line", flags),
+        environment.hook,
+        environment.get("OPENAI_BASE_URL"),
+        environment.get("TWOAGENT_PREFER"),
+        checked,
+    )
     own_place = user_file is not None or environment.get("TWOAGENT_HOME") is not None
     notices = (f"your own settings: {path}",) if own_place and not isolated else ()
     if isolated:
@@ -121,9 +132,10 @@ def _settle(
         sources.flags,
         hook=sources.hook,
         openai_base_url=sources.openai_base_url,
+        prefer=sources.prefer,
         notices=notices,
     )
-    for spec in joined.reviewers:
+    for spec in joined.reviewers if sources.checked else ():
         backends.check_spec(spec, joined)
     guidelines = tuple(Guideline(name, _named(snapshot, tree, name)) for name in joined.guidelines)
     cut = tuple(

@@ -140,6 +140,17 @@ class Log:
         found = self._select(" WHERE id = ?", (number,))
         return found[0] if found else None
 
+    def count(self) -> int:
+        """How many rows there are.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        if not os.path.exists(self.path):
+            return 0
+        with self._errors(), closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+            return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
+
     def _select(self, tail: str, values: Sequence[Any]) -> list[Entry]:
         if not os.path.exists(self.path):
             return []

@@ -1,19 +1,26 @@
 """Finds the reviewer that a spec names, and says whether it could be used here; imports no client."""
 
+import os
+import shutil
 import socket
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from twoagent_hook import models
+from twoagent_hook import config as settings
+from twoagent_hook import datafiles, models
 from twoagent_hook.addresses import check_base_url, loopback
+from twoagent_hook.backends import credentials
 from twoagent_hook.backends.base import Backend, Identity
 from twoagent_hook.config import Config, Provider
 from twoagent_hook.errors import ConfigError
 
+if TYPE_CHECKING:
+    from twoagent_hook.backends.endpoint import EndpointBackend
+
 RULES = "rules"
 _CONNECT_SECONDS = 0.3
-_OWN_PORTS = frozenset({11434, 1234})  # Ollama's and LM Studio's; 8000 and 8080 may be anybody's
+_OWN_PORTS = frozenset({11434, 1234})  # Ollama's and LM Studio's; 4000, 8000 and 8080 may be anybody's
 
 
 class Reviewer(NamedTuple):
@@ -26,9 +33,15 @@ class Reviewer(NamedTuple):
 
     identity: Identity
     provider: Provider | None
-    key: str | None
     unusable: str | None = None
     hint: str = ""
+
+
+class Sighting(NamedTuple):
+    """A provider that could be used on this machine, and by what that is seen."""
+
+    provider: Provider
+    sign: str
 
 
 def find(spec: str, config: Config, variables: Mapping[str, str]) -> Reviewer:
@@ -42,28 +55,63 @@ def find(spec: str, config: Config, variables: Mapping[str, str]) -> Reviewer:
     provider = config.providers.get(name)
     if provider is None:
         return _unknown(spec, name, model)
+    if provider.command:
+        return _command(spec, model, provider, variables)
+    identity = Identity(spec, name, model, _origin(provider.base_url), provider.families or models.families(model))
+    if not provider.base_url:
+        hint = f'write into your own file: [providers.{name}] with `base-url = "{provider.address}"`'
+        return Reviewer(identity, provider, f"`{name}` has no address of its own: `base-url` is missing", hint)
     check_base_url(name, provider.base_url, provider.origin, allow_insecure=provider.allow_insecure)
-    families = provider.families or models.families(model)
-    identity = Identity(spec, name, model, _origin(provider.base_url), families)
-    key = variables.get(provider.api_key_env, "") if provider.api_key_env else None
-    if key is not None and not key.strip():
-        where = f"set {provider.api_key_env}"
-        return Reviewer(identity, provider, None, f"its key is missing: {provider.api_key_env} is not set", where)
-    if key is not None and (not key.strip().isascii() or not key.strip().isprintable()):
-        raise ConfigError(
-            f"the key in {provider.api_key_env} is malformed: it holds a line break or a character that no key has",
-            f"set {provider.api_key_env} again, without the line break",
-        )
+    lacking = credentials.missing(provider, variables)
+    if lacking is not None:
+        return Reviewer(identity, provider, *lacking)
     if not _listens(provider.base_url):
         hint = f"start the server of {name}, or set its `base-url`"
-        return Reviewer(identity, provider, key, f"nothing listens at {identity.origin}", hint)
-    return Reviewer(identity, provider, key.strip() if key else None)
+        return Reviewer(identity, provider, f"nothing listens at {identity.origin}", hint)
+    return Reviewer(identity, provider)
+
+
+def _command(spec: str, model: str, provider: Provider, variables: Mapping[str, str]) -> Reviewer:
+    program = provider.command[0]
+    path = executable(program, variables)
+    families = _families(provider, model, variables)
+    identity = Identity(spec, provider.name, model, path or program, families)
+    if path is None:
+        hint = f"install {program}, or say where it is: [providers.{provider.name}] with `command` in your own file"
+        return Reviewer(identity, provider, f"`{program}` is not on PATH", hint)
+    wanted = provider.api_key_env
+    if wanted and not variables.get(wanted, "").strip():
+        return Reviewer(identity, provider, f"its key is missing: {wanted} is not set", f"set {wanted}")
+    return Reviewer(identity, provider)
+
+
+def _families(provider: Provider, model: str, variables: Mapping[str, str]) -> frozenset[str]:
+    """Whose model answers; the one vendor of a CLI is no longer sure where a variable sends it elsewhere."""
+    row = datafiles.packaged_toml("backends/clis.toml")["clis"].get(provider.name, {})
+    elsewhere = any(variables.get(name, "").strip() for name in row.get("redirected-by", ()))
+    if elsewhere and provider.families == frozenset({row.get("family")}):
+        return models.families(model)
+    return provider.families or models.families(model)
+
+
+def executable(program: str, variables: Mapping[str, str]) -> str | None:
+    """The absolute path of a program, or None where it is not there."""
+    if program.startswith("~/"):
+        program = os.path.join(variables.get("HOME", "/"), program[2:])
+    return shutil.which(program, path=variables.get("PATH", os.defpath))
 
 
 def _split(spec: str, config: Config) -> tuple[str, str]:
     name, colon, model = spec.strip().partition(":")
-    if not colon and name in config.providers:
-        raise ConfigError(f"reviewer `{spec}` names a provider and no model", f"write `{name}:MODEL`")
+    known = config.providers.get(name)
+    if not colon and known is not None and known.command:
+        return name, ""
+    if not colon and known is not None:
+        raise ConfigError(
+            f"reviewer `{spec}` names a provider and no model",
+            f'write `reviewers = ["{name}:MODEL"]`; `twoagent-hook init --provider {name} --list-models` shows which '
+            "there are",
+        )
     if not colon:
         name, model = "openai", name
     if not name or not model.strip():
@@ -90,12 +138,12 @@ def check_spec(spec: str, config: Config) -> None:
 def _unknown(spec: str, name: str, model: str) -> Reviewer:
     identity = Identity(spec, name, model, "", frozenset())
     hint = f"describe it in your own file: [providers.{name}] with `base-url` and `api-key-env`"
-    return Reviewer(identity, None, None, f"`{name}` is not set up on this machine", hint)
+    return Reviewer(identity, None, f"`{name}` is not set up on this machine", hint)
 
 
 def _origin(base_url: str) -> str:
     parts = urlsplit(base_url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}" if base_url else ""
 
 
 def _listens(base_url: str) -> bool:
@@ -113,24 +161,64 @@ def _listens(base_url: str) -> bool:
         return False
 
 
-def seen(config: Config, variables: Mapping[str, str]) -> list[Provider]:
-    """The providers for which a key, or a server on this machine, is there to see."""
-    return [
-        provider
-        for provider in config.providers.values()
-        if (variables.get(provider.api_key_env, "").strip() if provider.api_key_env else _recognised(provider))
-    ]
+def seen(config: Config, variables: Mapping[str, str]) -> list[Sighting]:
+    """What could be used on this machine: keys, coding CLIs, servers; nothing is sent to find out."""
+    found = [(provider, _sign(provider, variables)) for provider in config.providers.values()]
+    return [Sighting(provider, sign) for provider, sign in found if sign]
+
+
+def _sign(provider: Provider, variables: Mapping[str, str]) -> str:
+    if provider.command:
+        return f"{provider.command[0]} is on PATH" if executable(provider.command[0], variables) else ""
+    if not provider.base_url:
+        return ""
+    if provider.api_key_command:
+        return "`api-key-command` is set"
+    if provider.api_key_env and variables.get(provider.api_key_env, "").strip():
+        return f"{provider.api_key_env} is set"
+    return f"a server listens at {provider.base_url}" if _recognised(provider) else ""
 
 
 def _recognised(provider: Provider) -> bool:
     """Whether a local server is there whose port nothing else commonly uses."""
-    return urlsplit(provider.base_url).port in _OWN_PORTS and _listens(provider.base_url)
+    own = provider.api_key_env is None and urlsplit(provider.base_url).port in _OWN_PORTS
+    return own and _listens(provider.base_url)
 
 
-def build(found: Reviewer, variables: Mapping[str, str]) -> Backend:
-    """The backend of a usable candidate; here the client is imported."""
-    from twoagent_hook.backends.chat import ChatBackend
+def build(found: Reviewer, config: Config, variables: Mapping[str, str], *, hurried: bool = False) -> Backend:
+    """The backend of a usable reviewer; here the client is imported.
 
-    if found.provider is None:
+    Args:
+        hurried: whether somebody else could be asked, so that long waits for this one are not worth while.
+    """
+    provider = found.provider
+    if provider is None:
         raise ConfigError(f"`{found.identity.provider}` is not set up on this machine", found.hint)
-    return ChatBackend(found.identity, found.provider, found.key, variables)
+    if provider.command:
+        from twoagent_hook.backends.command import CommandBackend
+
+        keys = [item.api_key_env for item in config.providers.values() if item.api_key_env]
+        return CommandBackend(found.identity, provider, variables, keys)
+    return _endpoint(found, provider, variables, hurried=hurried)
+
+
+async def offered(found: Reviewer, variables: Mapping[str, str], deadline: float) -> tuple[str, ...]:
+    """The ids of the models that the reviewer's endpoint says it offers; none for a command.
+
+    Raises:
+        TwoAgentError: it does not say.
+    """
+    if found.provider is None or found.provider.command:
+        return ()
+    return await _endpoint(found, found.provider, variables).models(deadline)
+
+
+def _endpoint(
+    found: Reviewer, provider: Provider, variables: Mapping[str, str], *, hurried: bool = False
+) -> "EndpointBackend":
+    from twoagent_hook.backends.endpoint import Access, EndpointBackend
+    from twoagent_hook.backends.ladder import Memory
+
+    memory = Memory(os.path.join(settings.cache_folder(variables.get("TWOAGENT_HOME")), "ladder.json"))
+    key = credentials.source(provider, variables)
+    return EndpointBackend(found.identity, Access(provider, key, variables, memory, hurried))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from twoagent_hook import visible
 from twoagent_hook.prompts import Prompt
 
 
@@ -12,8 +13,9 @@ class Identity:
     """Who is asked.
 
     Attributes:
-        spec: as the user names it (`provider:model`).
-        origin: scheme, host and port that requests go to.
+        spec: as the user names it (`provider:model`, or the name of a command alone).
+        model: its id, or "" where the command chooses it by itself.
+        origin: scheme, host and port that requests go to, or the program that is run.
         families: the vendors whose model this may be; empty where nothing is known.
     """
 
@@ -22,6 +24,11 @@ class Identity:
     model: str
     origin: str
     families: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        """Who and where, for messages."""
+        return f"{visible.excerpt(self.spec, 80)} at {self.origin}" if self.origin else visible.excerpt(self.spec, 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class Reply:
         answered: the names under which a model answered, from the reply and the gateway's headers.
         latency: seconds, all attempts together.
         attempts: how many requests it took.
-        form: how the endpoint was asked to shape the reply (`json_schema`, `json_object` or `text`).
+        form: how it was asked to shape the reply (`json_schema`, `json_object` or `text`).
+        api: over which it was asked (`chat`, `responses` or `command`).
     """
 
     text: str
@@ -55,16 +63,24 @@ class Reply:
     latency: float
     attempts: int
     form: str
+    api: str = "chat"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Exactly what would be sent, without the key."""
+    """Exactly what would be sent, without the key.
+
+    Attributes:
+        method: of HTTP, or `RUN` for a command.
+        url: the address, or the command line.
+        stdin: what a command would be given to read.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: Mapping[str, Any] = field(default_factory=dict)
+    stdin: str | None = None
 
 
 class Backend(Protocol):

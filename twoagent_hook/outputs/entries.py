@@ -32,6 +32,7 @@ def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None)
             "answered": [visible.excerpt(name, 200) for name in reply.answered] if reply else [],
             "finish": visible.excerpt(reply.finish or "", 60) if reply else None,
             "attempts": reply.attempts if reply else None,
+            "api": reply.api if reply else None,
             "form": reply.form if reply else None,
             "estimated_tokens": call.prompt.tokens,
             "paths": [visible.path(path) for path in call.prompt.paths],

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 WIDTH = 80
+HUMAN = "human"
 _MOST_NAMES = 12
 _STYLES = {"approve": "green", "skipped": "green", "request_changes": "yellow", "deferred": "yellow", "block": "red"}
 _GREEN = "\x1b[32m{}\x1b[0m"  # an approval is not worth the import of rich
@@ -77,7 +78,10 @@ def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
 def _who(payload: Mapping[str, Any]) -> str:
     names = " and ".join(f"{review['model']} ({review['provider']})" for review in payload["reviews"])
     author = payload["author"]["agent"] or payload["author"]["model"]
-    return f"{names} on {author}'s change" if author else f"{names} on a change by an unknown author"
+    if not author:
+        return f"{names} on a change by an unknown author"
+    known = payload["author"]["model"] or payload["author"]["family"] or author == HUMAN
+    return f"{names} on {author}'s change" + ("" if known else " (its model is unknown: independence is not shown)")
 
 
 def _scope(payload: Mapping[str, Any]) -> str:
@@ -167,7 +171,14 @@ def _panel(payload: Mapping[str, Any], reader: Reader) -> str:
     console.print(panel)
     lines = [line.rstrip() for line in stream.getvalue().split("\n")]
     # Below the box and unfolded, so that a command can be copied out of it.
-    return "\n".join((*lines[:-1], *(_fitting(line, reader) for line in _way_out(payload, reader)))) + "\n"
+    below = (*_to_paste(payload), *_way_out(payload, reader))
+    return "\n".join((*lines[:-1], *(_fitting(line, reader) for line in below))) + "\n"
+
+
+def _to_paste(payload: Mapping[str, Any]) -> list[str]:
+    """The lines that what is to be done ends with."""
+    problem = payload["problem"]
+    return problem["do"].split(_BREAK)[1:] if problem else []
 
 
 _PLAIN = str.maketrans({"−": "-", "·": "|", "…": "...", "→": "->", "⟦": "[", "⟧": "]"})
@@ -192,6 +203,9 @@ def _rows(payload: Mapping[str, Any]) -> Iterator[Row]:
     yield from _listed("Questions for the human owner", payload["questions"])
 
 
+_BREAK = "\n"
+
+
 def _plain(text: str, style: str = "", *, lead: str = "") -> Row:
     return Row([(text, style)], lead)
 
@@ -205,7 +219,7 @@ def _head(payload: Mapping[str, Any]) -> Iterator[Row]:
     problem = payload["problem"]
     if problem:
         yield _plain(f"no review: {problem['what']}", "bold")
-        yield _plain(f"what to do: {problem['do']}")
+        yield _plain(f"what to do: {problem['do'].partition(_BREAK)[0]}")
     else:
         verdict = payload["outcome"] in {"approve", *_VERDICTS}
         label = _LABELS.get(payload["outcome"], payload["outcome"])
