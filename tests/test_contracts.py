@@ -75,6 +75,9 @@ ORDER = [
     "screening",
     "prompts",
     "backends.base",
+    "verdicts",
+    "seedform",
+    "replies",
     "reviews",
     "policy",
     "outputs.payload",
@@ -122,8 +125,10 @@ def test_the_readme_names_every_rule_and_its_effect() -> None:
 
 
 def test_the_readme_names_every_provider() -> None:
-    for name in datafiles.packaged_toml("backends/providers.toml"):
+    commands = datafiles.packaged_toml("backends/clis.toml")["clis"]
+    for name in (*datafiles.packaged_toml("backends/providers.toml"), *commands):
         assert f"`{name}`" in README
+        assert f"`{name}`" in (ROOT / "docs" / "reviewers.md").read_text()
 
 
 def test_the_readme_names_every_exit_code() -> None:
@@ -133,10 +138,13 @@ def test_the_readme_names_every_exit_code() -> None:
     ]
 
 
+COMMANDS = {"review", "init", "doctor", "log", "sample-config", "demo"}
+
+
 def test_the_readme_names_only_commands_and_flags_that_exist() -> None:
     commands = set(re.findall(r"`?twoagent-hook ([a-z-]+)", README)) - {"git"}
-    assert commands <= {"review", "log", "sample-config", "demo"}
-    whole = "".join(help_of(name) for name in ("review", "log", "sample-config", "demo"))
+    assert commands <= COMMANDS
+    whole = "".join(help_of(name) for name in COMMANDS)
     for flag in re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", README):
         assert flag in whole or flag == "--no-verify", flag
 
@@ -145,7 +153,7 @@ def help_of(*command: str) -> str:
     return subprocess.run([SCRIPT, *command, "--help"], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("command", ["review", "log", "sample-config", "demo"])
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help(command: str) -> None:
     assert command in help_of()
     assert len(help_of(command)) > 200

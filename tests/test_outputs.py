@@ -13,8 +13,9 @@ from twoagent_hook.findings import Effect, Finding, Severity, Source
 from twoagent_hook.outputs import json as json_output
 from twoagent_hook.outputs import payload, text
 from twoagent_hook.policy import Coverage, Decision
-from twoagent_hook.reviews import Review, Verdict
+from twoagent_hook.reviews import Review
 from twoagent_hook.screening import Reason, Withheld
+from twoagent_hook.verdicts import Verdict
 
 REVIEWER = Identity("openai:gpt-5.5", "openai", "gpt-5.5", "https://api.openai.com", frozenset({"openai"}))
 AUTHOR = Author((Candidate("claude-code", None, frozenset({"anthropic"}), "CLAUDECODE"),))

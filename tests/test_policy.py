@@ -20,8 +20,9 @@ from twoagent_hook.exits import ExitCode, Outcome, exit_code
 from twoagent_hook.findings import Effect, Finding, Severity, Source
 from twoagent_hook.models import families
 from twoagent_hook.policy import Coverage
-from twoagent_hook.reviews import Review, Verdict
+from twoagent_hook.reviews import Review
 from twoagent_hook.screening import Reason, ScreenedChange, Withheld
+from twoagent_hook.verdicts import Verdict
 
 APPROVE, CHANGES, BLOCK = Verdict.APPROVE, Verdict.REQUEST_CHANGES, Verdict.BLOCK
 SCREENED = ScreenedChange("base", "tree", (), (), (), (), 1, sendable=True)

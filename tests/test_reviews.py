@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from support.repo import Repo
 from support.server import Request, Script, Server, answer, completion, finding, reply, says
 
-from twoagent_hook import reviews
+from twoagent_hook import replies, reviews
 from twoagent_hook.backends.base import Identity, Reply, Usage
 from twoagent_hook.changes import FileChange, Hunk, Line, Status
 from twoagent_hook.errors import InvalidReplyError
 from twoagent_hook.findings import Finding, Severity, Source
 from twoagent_hook.prompts import Receipt
-from twoagent_hook.reviews import Verdict
 from twoagent_hook.screening import ScreenedChange
+from twoagent_hook.verdicts import Verdict
 
 unhurried = settings(max_examples=400, deadline=None, database=None)
 
@@ -161,7 +161,7 @@ OBJECTS: list[tuple[str, str, Verdict | None]] = [
     ("nested brackets", '{"verdict": "approve", "x": ' + "[" * 100_000, INVALID),
     ("nested brackets that are closed", '{"verdict":"approve","x":' + "[" * 100_000 + "]" * 100_000 + "}", INVALID),
     ("nothing but opening braces", '{"' * 100_000, INVALID),
-    ("longer than a reply may be", whole(summary="x" * reviews.TEXT_LIMIT), INVALID),
+    ("longer than a reply may be", whole(summary="x" * replies.TEXT_LIMIT), INVALID),
     ("beside another verdict in words", f"```json\n{whole()}\n```\n\nVerdict: block", INVALID),
 ]
 
@@ -246,15 +246,15 @@ CASES += [(f"text: {name}", text, verdict) for name, text, verdict in TEXTS]
 def test_a_reply_is_read_as(text: str, verdict: Verdict | None) -> None:
     if verdict is None:
         with pytest.raises(InvalidReplyError) as caught:
-            reviews.parse(text)
+            replies.parse(text)
         assert len(caught.value.what) < 300
         assert caught.value.what.isprintable()
     else:
-        assert reviews.parse(text).verdict is verdict
+        assert replies.parse(text).verdict is verdict
 
 
 def test_the_content_of_an_object_is_kept() -> None:
-    parsed = reviews.parse(
+    parsed = replies.parse(
         whole(
             "request_changes",
             summary="It divides.",
@@ -296,18 +296,18 @@ def test_the_content_of_an_object_is_kept() -> None:
 def test_lines_that_can_not_be_are_dropped(
     start: int | None, end: int | None, kept: tuple[int | None, int | None]
 ) -> None:
-    found = reviews.parse(with_finding(line_start=start, line_end=end)).findings[0]
+    found = replies.parse(with_finding(line_start=start, line_end=end)).findings[0]
     assert (found.line_start, found.line_end) == kept
 
 
 def test_what_a_finding_leaves_out_has_a_cautious_default() -> None:
-    parsed = reviews.parse(whole("block", findings=[{"title": "t", "category": "privacy", "severity": "low"}]))
+    parsed = replies.parse(whole("block", findings=[{"title": "t", "category": "privacy", "severity": "low"}]))
     found = parsed.findings[0]
     assert (found.side, found.certainty, found.file, found.quote) == ("new", "speculative", "", "")
 
 
 def test_the_content_of_the_headings_is_kept() -> None:
-    parsed = reviews.parse(SEED)
+    parsed = replies.parse(SEED)
     assert parsed.commands == ("python -m pytest -q", "git grep mean")
     assert parsed.questions == ("Is the mean of nothing an error?",)
     assert (parsed.receipt, parsed.whole, parsed.findings) == ("a-b", False, ())
@@ -331,12 +331,12 @@ def test_the_content_of_the_headings_is_kept() -> None:
     ids=repr,
 )
 def test_the_receipt_of_a_text_stands_on_a_line_of_its_own(lines: str, receipt: str | None) -> None:
-    assert reviews.parse(f"Verdict: approve\n{lines}\n").receipt == receipt
+    assert replies.parse(f"Verdict: approve\n{lines}\n").receipt == receipt
 
 
 def test_none_below_a_heading_is_no_item() -> None:
     text = "Verdict: approve\n\nVerification commands\n\nNone.\n\nQuestions for the human owner\n\n- none\n"
-    parsed = reviews.parse(text)
+    parsed = replies.parse(text)
     assert (parsed.commands, parsed.questions) == ((), ())
 
 
@@ -351,13 +351,13 @@ def replied(text: str, *, finish: str | None = "stop", refusal: str | None = Non
 
 def counts(text: str, *, opens: Verdict = CHANGES, finish: str | None = "stop", refusal: str | None = None) -> bool:
     try:
-        reviews.read(replied(text, finish=finish, refusal=refusal), RECEIPT, opens)
+        replies.read(replied(text, finish=finish, refusal=refusal), RECEIPT, opens)
     except InvalidReplyError:
         return False
     return True
 
 
-@pytest.mark.parametrize("finish", sorted(reviews.NATURAL_ENDS | {"STOP", "End_Turn"}))
+@pytest.mark.parametrize("finish", sorted(replies.NATURAL_ENDS | {"STOP", "End_Turn"}))
 def test_a_natural_end_counts(finish: str) -> None:
     assert counts(whole(), finish=finish)
     assert counts("Verdict: block", finish=finish)
@@ -395,7 +395,7 @@ def test_a_natural_end_counts(finish: str) -> None:
 @pytest.mark.parametrize("verdict", ["approve", "block"])
 def test_any_other_end_does_not_count_whatever_the_verdict(finish: str, word: str, verdict: str) -> None:
     with pytest.raises(InvalidReplyError) as caught:
-        reviews.read(replied(whole(verdict), finish=finish), RECEIPT, CHANGES)
+        replies.read(replied(whole(verdict), finish=finish), RECEIPT, CHANGES)
     assert word in caught.value.what
     assert len(caught.value.what) < 200
 
@@ -422,7 +422,7 @@ def test_without_a_given_end_only_a_whole_object_with_its_receipt_counts(
 @pytest.mark.parametrize("refusal", ["I can't help with that.", "", "x" * 9999], ids=["words", "empty", "long"])
 def test_a_refusal_is_no_review(refusal: str) -> None:
     with pytest.raises(InvalidReplyError, match="declined"):
-        reviews.read(replied(whole(), refusal=refusal), RECEIPT, CHANGES)
+        replies.read(replied(whole(), refusal=refusal), RECEIPT, CHANGES)
 
 
 # verdict, receipt, counts where the gate closes on block, and where it closes on request changes as well
@@ -464,7 +464,7 @@ def test_a_text_needs_the_receipt_as_well() -> None:
 @pytest.mark.parametrize(("receipt", "words"), [(None, "no receipt"), ("a-c", "a wrong receipt")])
 def test_a_missing_receipt_points_to_the_servers_context(receipt: str | None, words: str) -> None:
     with pytest.raises(InvalidReplyError, match=words) as caught:
-        reviews.read(replied(whole(receipt=receipt)), RECEIPT, CHANGES)
+        replies.read(replied(whole(receipt=receipt)), RECEIPT, CHANGES)
     assert "num_ctx" in caught.value.what
 
 
@@ -499,7 +499,7 @@ REVIEWER = Identity("loop:gpt-5.5", "loop", "gpt-5.5", "http://x", frozenset({"o
 
 def judged(verdict: str = "block", *findings: dict[str, Any]) -> reviews.Review:
     text = whole(verdict, findings=list(findings))
-    return reviews.review(reviews.parse(text), replied(text), REVIEWER, SCREENED)
+    return reviews.review(replies.parse(text), replied(text), REVIEWER, SCREENED)
 
 
 def grounded(**values: Any) -> bool:
@@ -573,7 +573,7 @@ def test_a_finding_carries_the_reviewer_and_an_id_that_follows_what_it_is() -> N
 def test_half_a_character_in_a_reply_does_no_harm(field: str, code: str) -> None:
     values = {"quote": "", field: "HALF"} if field == "title" else {field: "HALF"}
     text = with_finding(**values).replace("HALF", f"x{code}")
-    found = reviews.review(reviews.parse(text), replied(text), REVIEWER, SCREENED).findings[0]
+    found = reviews.review(replies.parse(text), replied(text), REVIEWER, SCREENED).findings[0]
     assert len(found.id) == 12
 
 
@@ -634,9 +634,9 @@ ANY_JSON = st.recursive(
 )
 
 
-def read_or_none(text: str) -> reviews.Parsed | None:
+def read_or_none(text: str) -> replies.Parsed | None:
     try:
-        return reviews.parse(text)
+        return replies.parse(text)
     except InvalidReplyError:
         return None
 
@@ -673,7 +673,7 @@ def test_any_finding_is_read_or_is_invalid(values: dict[str, Any]) -> None:
 
 def test_a_block_stands_with_what_can_be_read_of_it() -> None:
     malformed = finding() | {"severity": "blocker"}
-    parsed = reviews.parse(json.dumps({"verdict": "block", "findings": [malformed, finding()]}))
+    parsed = replies.parse(json.dumps({"verdict": "block", "findings": [malformed, finding()]}))
     assert parsed.verdict is Verdict.BLOCK
     assert len(parsed.findings) == 1
 
@@ -708,13 +708,13 @@ def test_a_verdict_that_is_only_quoted_is_none(
 def test_no_text_counts_as_an_approval_without_the_receipt(text: str) -> None:
     receipt = Receipt("0f3c9a", "77b1d2")
     try:
-        parsed = reviews.read(replied(text), receipt, CHANGES)
+        parsed = replies.read(replied(text), receipt, CHANGES)
     except InvalidReplyError:
         return
     assert parsed.verdict is BLOCK
 
 
-N = reviews.TEXT_LIMIT
+N = replies.TEXT_LIMIT
 ADVERSARIAL = {
     "opening braces": "{" * N,
     "braces and quotes": '{"' * (N // 2),
@@ -764,7 +764,7 @@ def test_a_huge_reply_is_held_against_a_huge_change_in_bounded_time() -> None:
         "block", findings=[finding(file="big.py", line_start=n * 80 + 1, quote=f"{line} no") for n in range(100)]
     )
     started = time.process_time()
-    found = reviews.review(reviews.parse(text), replied(text), REVIEWER, screened)
+    found = reviews.review(replies.parse(text), replied(text), REVIEWER, screened)
     assert time.process_time() - started < 5
     assert not any(item.grounded for item in found.findings)
 

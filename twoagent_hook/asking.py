@@ -5,15 +5,16 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from twoagent_hook import policy, prompts, reviews, visible
+from twoagent_hook import policy, prompts, replies, reviews, visible
 from twoagent_hook.author import Author
 from twoagent_hook.backends.base import Backend, Identity, Reply
 from twoagent_hook.config import Config
 from twoagent_hook.errors import InvalidReplyError, TwoAgentError, UnreviewedError
 from twoagent_hook.exits import Failure, Outcome, failure_of
 from twoagent_hook.prompts import Prompt
-from twoagent_hook.reviews import Parsed, Review
+from twoagent_hook.reviews import Review
 from twoagent_hook.screening import ScreenedChange
+from twoagent_hook.verdicts import Parsed
 
 _QUOTED_LIMIT = 16_000  # characters of an unusable reply that are shown to its author again
 
@@ -66,7 +67,7 @@ async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
             what = f"{reviewer.spec} gave no usable review ({unusable}); asked again, {error.what}"
             raise InvalidReplyError(what, error.do) from None
         try:
-            parsed = reviews.read(reply, prompt.receipt, opens)
+            parsed = replies.read(reply, prompt.receipt, opens)
         except InvalidReplyError as error:
             _note(calls, reviewer, prompt, reply, failure=failure_of(error))
             if correction is not None:

@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("-V", "--version", action="version", version=f"twoagent-hook {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     _add_review(commands.add_parser("review", help="review what is staged (the default)"))
+    _add_init(commands.add_parser("init", help="from nothing to a working gate"))
     _add_doctor(commands.add_parser("doctor", help="what would happen to a commit, and why"))
     _add_log(commands.add_parser("log", help="read the log of reviews"))
     _add_sample_config(commands.add_parser("sample-config", help="print the configuration to paste"))
@@ -65,6 +66,26 @@ def _add_review(command: argparse.ArgumentParser) -> None:
     _add_colour(command)
     add("-v", "--verbose", action="store_true", help="show an approval in full as well")
     add("-q", "--quiet", action="store_true", help="print nothing where the gate is open")
+
+
+def _add_init(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Find who could review on this machine, let you choose, try it with one small request, and write your own "
+        "file. Nothing is sent before you have chosen. Without a terminal: --provider, --model and --yes."
+    )
+    add = command.add_argument
+    add("--provider", metavar="NAME", help="who shall review: a provider, a coding CLI, or `rules`")
+    add("--model", metavar="ID", help="which model of it")
+    add("--base-url", metavar="URL", help="of a gateway, or another endpoint that is OpenAI-compatible")
+    add("--api-key-env", metavar="NAME", help="the variable that holds its key")
+    add("--family", metavar="VENDOR", help="whose models answer there, where their names don't tell")
+    add("--list-models", action="store_true", help="print the models that the endpoint offers, and do no more")
+    add("--no-try", action="store_true", help="send no request to try it")
+    add("--write", action="store_true", help="write the repository's files too: the policy and the hook")
+    choices = ("pre-commit", "prek", "husky", "lefthook", "plain")
+    add("--for", dest="target", choices=choices, default="pre-commit", help="default: pre-commit")
+    add("--config", metavar="FILE", help="write this in place of your own configuration file")
+    add("-y", "--yes", action="store_true", help="ask nothing: what the flags say is the choice")
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:

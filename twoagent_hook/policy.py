@@ -12,8 +12,9 @@ from twoagent_hook.config import Config
 from twoagent_hook.errors import InvalidReplyError, RefusedError, UnreviewedError
 from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code
 from twoagent_hook.findings import Effect, Finding
-from twoagent_hook.reviews import Review, Verdict
+from twoagent_hook.reviews import Review
 from twoagent_hook.screening import ScreenedChange, Withheld
+from twoagent_hook.verdicts import Verdict
 
 
 class Coverage(NamedTuple):

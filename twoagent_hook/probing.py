@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import NamedTuple
 
-from twoagent_hook import datafiles, policy, prompts, reviews
+from twoagent_hook import datafiles, policy, prompts, replies, reviews
 from twoagent_hook.author import Author
 from twoagent_hook.backends.base import Backend, Reply
 from twoagent_hook.changes import ABSENT, FileChange, Hunk, Line, Status
@@ -12,8 +12,8 @@ from twoagent_hook.config import Config
 from twoagent_hook.errors import InvalidReplyError, TwoAgentError
 from twoagent_hook.exits import Failure, failure_of
 from twoagent_hook.prompts import Prompt
-from twoagent_hook.reviews import Verdict
 from twoagent_hook.screening import ScreenedChange
+from twoagent_hook.verdicts import Verdict
 
 _MARGIN = 200  # tokens that the estimate of the whole may differ from the sum of its parts
 
@@ -61,7 +61,7 @@ async def probe(
         return Probe(prompt.tokens, time.monotonic() - started, problem=failure_of(error))
     made = Probe(prompt.tokens, reply.latency, reply, receipt=_received(reply, prompt))
     try:
-        parsed = reviews.read(reply, prompt.receipt, Verdict.REQUEST_CHANGES)
+        parsed = replies.read(reply, prompt.receipt, Verdict.REQUEST_CHANGES)
         review = reviews.review(parsed, reply, backend.identity, screened)
         policy.check_answered(review, author, config)
     except TwoAgentError as error:
@@ -72,7 +72,7 @@ async def probe(
 def _received(reply: Reply, prompt: Prompt) -> str:
     """Whether both tokens came back: the one before the change, and the one after it."""
     try:
-        receipt = reviews.parse(reply.text).receipt
+        receipt = replies.parse(reply.text).receipt
     except InvalidReplyError:
         receipt = reply.text
     return "whole" if prompt.receipt.expected in (receipt or "") else "cut"

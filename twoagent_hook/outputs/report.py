@@ -203,7 +203,7 @@ def _online(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _models(trial: Mapping[str, Any]) -> Iterator[str]:
     if trial["models_problem"]:
-        yield f"no   {trial['spec']}: {trial['models_problem']['what']}; {trial['models_problem']['do']}"
+        yield f"its models can't be listed: {trial['models_problem']['what']}"
     if trial["models"] is None:
         return
     model = trial["spec"].partition(":")[2]
