@@ -198,7 +198,8 @@ def build(found: Reviewer, config: Config, variables: Mapping[str, str], *, hurr
         from twoagent_hook.backends.command import CommandBackend
 
         keys = [item.api_key_env for item in config.providers.values() if item.api_key_env]
-        return CommandBackend(found.identity, provider, variables, keys)
+        folder = settings.cache_folder(variables.get("TWOAGENT_HOME"))
+        return CommandBackend(found.identity, provider, variables, keys, folder)
     return _endpoint(found, provider, variables, hurried=hurried)
 
 

@@ -1,12 +1,18 @@
 """A coding CLI, or a command of the user's own, as a reviewer: run once in an empty folder, for one prompt."""
 
 import asyncio
+import glob
 import json
 import os
+import re
 import shlex
+import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -14,7 +20,7 @@ from twoagent_hook import datafiles, visible
 from twoagent_hook.backends import printed, processes, refusals
 from twoagent_hook.backends.base import Identity, Reply, Request
 from twoagent_hook.backends.dialects import Correction
-from twoagent_hook.backends.printed import Printed
+from twoagent_hook.backends.printed import Output, Printed
 from twoagent_hook.backends.processes import Child, Ran
 from twoagent_hook.config import Provider
 from twoagent_hook.errors import (
@@ -27,9 +33,7 @@ from twoagent_hook.errors import (
 from twoagent_hook.prompts import Prompt
 
 OUTPUT_LIMIT = 4 << 20  # bytes of each of its outputs
-_ARGUMENT_LIMIT = 100_000  # bytes; Linux takes no argument above 128 KiB
 _SAID_LIMIT = 300  # characters of its own error that are shown
-_SCHEMA_FILE, _LAST_FILE = "schema.json", "last.txt"
 
 
 class Recipe(NamedTuple):
@@ -37,14 +41,22 @@ class Recipe(NamedTuple):
 
     arguments: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
-    output: str = "text"
+    schema: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    files: Mapping[str, str] = {}
+    sets: Mapping[str, str] = {}
+    removes: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
-    log_in: str = "see whether it works by itself"
+    answer: str = ""
+    output: str = "text"
+    log_in: str = "run it by hand to see why"
+    known: bool = False
 
     @property
-    def shapes(self) -> bool:
-        """Whether it can be told the schema of the reply."""
-        return any(word in {"{schema}", "{schema-file}"} for word in self.arguments)
+    def takes_system(self) -> bool:
+        """Whether the system message has a place of its own."""
+        places = (*self.arguments, *self.files.values(), *self.sets.values())
+        return any("{system}" in place or "{system-json}" in place for place in places)
 
 
 def recipe(name: str) -> Recipe:
@@ -52,20 +64,50 @@ def recipe(name: str) -> Recipe:
     row = datafiles.packaged_toml("backends/clis.toml")["clis"].get(name)
     if row is None:
         return Recipe()
-    words = {key: tuple(row.get(key, ())) for key in ("arguments", "model", "keeps")}
-    return Recipe(**words, output=row["output"], log_in=row["log-in"])
+    lists: dict[str, Any] = {
+        key: tuple(row.get(key, ())) for key in ("arguments", "model", "schema", "last", "removes", "keeps")
+    }
+    return Recipe(
+        **lists,
+        files=row.get("files", {}),
+        sets=row.get("sets", {}),
+        answer=row.get("answer", ""),
+        output=row["output"],
+        log_in=row["log-in"],
+        known=True,
+    )
+
+
+class _Run(NamedTuple):
+    """One call: what its placeholders stand for, and what it is given to read."""
+
+    values: Mapping[str, str]
+    stdin: str
+
+    def filled(self, text: str) -> str:
+        """The text with its placeholders replaced; a value that holds one is left as it is."""
+        return _PLACEHOLDER.sub(lambda found: self.values.get(found[0], found[0]), text)
+
+
+_PLACEHOLDER = re.compile(r"\{[a-z0-9-]+\}")
 
 
 class CommandBackend:
     """One program that reads a prompt and prints a reply."""
 
     def __init__(
-        self, identity: Identity, provider: Provider, variables: Mapping[str, str], others_keys: Sequence[str]
+        self,
+        identity: Identity,
+        provider: Provider,
+        variables: Mapping[str, str],
+        others_keys: Sequence[str],
+        cache_folder: str,
     ) -> None:
         self._identity = identity
         self._provider = provider
         self._variables = variables
         self._others_keys = others_keys
+        self._cache_folder = cache_folder
         self._recipe = recipe(provider.name)
 
     @property
@@ -73,16 +115,15 @@ class CommandBackend:
         return self._identity
 
     def preview(self, prompt: Prompt) -> Request:
-        words, text = self._said(prompt, None)
-        return Request("RUN", shlex.join(words), {}, stdin=text)
+        run = self._prepared(prompt, None, "FOLDER", "UUID")
+        return Request("RUN", shlex.join(self._words(run, prompt)), {}, stdin=run.stdin)
 
     async def complete(self, prompt: Prompt, deadline: float, correction: Correction | None = None) -> Reply:
         started = time.monotonic()
         if self._provider.timeout is not None:
             deadline = min(deadline, started + self._provider.timeout)
-        with tempfile.TemporaryDirectory(prefix="twoagent-hook-", ignore_cleanup_errors=True) as folder:
-            ran, last = await self._run(folder, prompt, correction, deadline)
-        found = self._understood(ran, last, time.monotonic() - started)
+        ran, answer = await self._run(prompt, correction, deadline)
+        found = self._understood(ran, answer, time.monotonic() - started)
         return Reply(
             text=found.text,
             finish=found.finish,
@@ -91,41 +132,76 @@ class CommandBackend:
             usage=found.usage,
             latency=time.monotonic() - started,
             attempts=1,
-            form="json_schema" if prompt.schema is not None and self._recipe.shapes else "text",
+            form="json_schema" if prompt.schema is not None and self._recipe.schema else "text",
             api="command",
         )
 
-    async def _run(
-        self, folder: str, prompt: Prompt, correction: Correction | None, deadline: float
-    ) -> tuple[Ran, str]:
-        words, text = self._said(prompt, correction)
-        work = os.path.join(folder, "work")
-        os.mkdir(work, 0o700)
-        places = {"{schema-file}": os.path.join(folder, _SCHEMA_FILE), "{last-file}": os.path.join(folder, _LAST_FILE)}
-        await asyncio.to_thread(_write, places["{schema-file}"], json.dumps(prompt.schema))
-        argv = [self._identity.origin, *(places.get(word, word) for word in words[1:])]
-        child = Child(argv, self._environment(), work, text.encode("utf-8", "replace"), OUTPUT_LIMIT)
-        try:
-            ran = await processes.run(child, deadline)
-        except OSError as error:
-            what = f"{self._identity.label} can't be started: {error.strerror or 'it is no program'}"
-            raise UnreviewedError(what, "name another reviewer, or correct `command`") from None
-        return ran, await asyncio.to_thread(_content, places["{last-file}"])
+    async def _run(self, prompt: Prompt, correction: Correction | None, deadline: float) -> tuple[Ran, str]:
+        name = str(uuid.uuid4())
+        with _private(self._cache_folder) as folder:
+            run = self._prepared(prompt, correction, folder, name)
+            try:
+                work = await asyncio.to_thread(self._laid_out, run, folder)
+                words = [self._identity.origin, *self._words(run, prompt)[1:]]
+                sets = {key: run.filled(value) for key, value in self._recipe.sets.items()}
+                stdin = run.stdin.encode("utf-8", "replace")
+                ran = await processes.run(
+                    Child(words, self._environment() | sets, work, stdin, OUTPUT_LIMIT), deadline
+                )
+            except OSError as error:
+                what = f"{self._identity.label} can't be started: {error.strerror or 'it is no program'}"
+                raise UnreviewedError(what, "name another reviewer, or correct `command`") from None
+            finally:
+                self._clean(run)
+            answer = await asyncio.to_thread(_content, os.path.join(folder, self._recipe.answer))
+        return ran, answer
 
-    def _said(self, prompt: Prompt, correction: Correction | None) -> tuple[list[str], str]:
-        """The command line (with the places of files still open), and what it is given to read."""
-        recipe = self._recipe
-        apart = "{system}" in recipe.arguments and len(prompt.system.encode()) <= _ARGUMENT_LIMIT
-        schema = json.dumps(prompt.schema) if prompt.schema is not None else ""
-        values = {"{system}": prompt.system if apart else "", "{schema}": schema, "{model}": self._identity.model}
-        words = [*self._provider.command, *_without_schema(recipe.arguments, prompt.schema is not None)]
-        words += recipe.model if self._identity.model else ()
+    def _laid_out(self, run: _Run, folder: str) -> str:
+        """Write the files that it is to find; gives an empty folder for it to be in."""
+        for name, text in self._recipe.files.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8", errors="replace") as file:
+                file.write(run.filled(text))
+        # Always the same one for a built-in CLI, which may keep a list of the folders that it was in.
+        usual = os.path.join(self._cache_folder, "empty")
+        with suppress(OSError):
+            os.mkdir(usual, 0o500)
+        if self._recipe.known and _empty(usual):
+            return usual
+        os.mkdir(os.path.join(folder, "work"), 0o700)
+        return os.path.join(folder, "work")
+
+    def _clean(self, run: _Run) -> None:
+        """Take away what it kept of this run in the user's folders, which its own random name shows."""
+        home = glob.escape(self._variables.get("HOME", ""))
+        for pattern in self._recipe.removes:
+            for path in glob.glob(run.filled(pattern).replace("~", home, 1)) if home else ():
+                with suppress(OSError):
+                    shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+    def _prepared(self, prompt: Prompt, correction: Correction | None, folder: str, name: str) -> _Run:
+        apart = self._recipe.takes_system
         text = prompt.user if apart else f"{prompt.system}\n\n{prompt.user}"
         if correction is not None:
-            template = datafiles.packaged("templates/repair_command.md")
             parts = {"{prompt}": text, "{reply}": correction[0], "{correction}": correction[1]}
-            text = "".join(parts.get(piece, piece) for piece in _pieces(template, parts))
-        return [values.get(word, word.replace("{model}", self._identity.model)) for word in words], text
+            text = _Run(parts, "").filled(datafiles.packaged("templates/repair_command.md"))
+        values = {
+            "{system}": prompt.system,
+            "{system-json}": json.dumps(prompt.system),
+            "{schema}": json.dumps(prompt.schema),
+            "{model}": self._identity.model,
+            "{folder}": folder,
+            "{uuid}": name,
+            "{uuid8}": name[:8],
+        }
+        return _Run(values, text)
+
+    def _words(self, run: _Run, prompt: Prompt) -> list[str]:
+        """The command line."""
+        recipe = self._recipe
+        words = [*self._provider.command, *recipe.arguments]
+        words += recipe.model if self._identity.model else ()
+        words += recipe.schema if prompt.schema is not None else ()
+        return [run.filled(word) for word in (*words, *recipe.last)]
 
     def _environment(self) -> dict[str, str]:
         """The user's own, without what is git's, the calling agent's, or another provider's key."""
@@ -137,28 +213,27 @@ class CommandBackend:
 
     # --- what came of it ----------------------------------------------------------------------------------
 
-    def _understood(self, ran: Ran, last: str, seconds: float) -> Printed:
+    def _understood(self, ran: Ran, answer: str, seconds: float) -> Printed:
         name = self._identity.label
         if ran.cut:
             raise InvalidReplyError(f"{name} printed more than {OUTPUT_LIMIT >> 20} MB", refusals.TRY_ANOTHER)
         if ran.code is None:
             raise UnreviewedError(f"{name} gave no answer within {seconds:.0f} s", refusals.MORE_TIME)
         out, err = (text.decode("utf-8", "replace") for text in (ran.out, ran.err))
-        found = printed.READERS[self._recipe.output](out, last)
+        found = printed.READERS[self._recipe.output](Output(out, err, answer))
         if ran.code == 0 and not found.error:
             return found
-        raise self._failure(ran.code, found.error or err or out)
+        said = found.error or err or out
+        raise self._failure(_kind(found.status, said), said, ran.code)
 
-    def _failure(self, code: int, said: str) -> TwoAgentError:
-        """What a CLI's own words mean; what can't be told is an error of its own, which never opens a gate."""
-        name, lower = self._identity.label, said.lower()
-        words = datafiles.packaged_toml("backends/clis.toml")["failures"]
-        kind = next((kind for kind, found in words.items() if any(word in lower for word in found)), "")
+    def _failure(self, kind: str, said: str, code: int) -> TwoAgentError:
+        """What its own words mean; what can't be told is an error of its own, which never opens a gate."""
+        name = self._identity.label
         tail = f": {visible.excerpt(said, _SAID_LIMIT)}" if said.strip() else ""
         if kind == "context":
             return ContextTooLongError(f"{name}: the change is too long for this model{tail}", refusals.SMALLER)
         if kind == "login":
-            return UnreviewedError(f"{name} is not logged in{tail}", self._recipe.log_in)
+            return UnreviewedError(f"{name} is not logged in, or not let in{tail}", self._recipe.log_in)
         if kind == "limits":
             return UnreviewedError(f"{name} is over its limits{tail}", "try again later, or name another reviewer")
         if kind == "unreachable":
@@ -169,39 +244,52 @@ class CommandBackend:
         return EndpointError(f"{name} {what}{tail}", "run it by hand to see why, or name another reviewer")
 
 
+_STATUSES = {
+    401: "login",
+    402: "limits",
+    403: "login",
+    404: "model",
+    408: "unreachable",
+    413: "context",
+    429: "limits",
+}
+
+
+def _kind(status: int | None, said: str) -> str:
+    """What a failure is about: by the HTTP status that the CLI met, else by its words."""
+    if status is not None and status != 400:
+        return _STATUSES.get(status, "unreachable" if status >= 500 else "")
+    lower = said.lower()
+    words = datafiles.packaged_toml("backends/clis.toml")["failures"]
+    return next((kind for kind, found in words.items() if any(word in lower for word in found)), "")
+
+
+@contextmanager
+def _private(cache_folder: str) -> Iterator[str]:
+    """A folder for one run, that nobody else can look into or write to, above it included where that can be had.
+
+    One of the CLIs takes no settings from below a folder that others can write to, as `/tmp` is.
+    """
+    try:
+        os.makedirs(cache_folder, mode=0o700, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix="run-", dir=cache_folder, ignore_cleanup_errors=True)
+    except OSError:
+        made = tempfile.TemporaryDirectory(prefix="twoagent-hook-", ignore_cleanup_errors=True)
+    with made as folder:
+        yield folder
+
+
+def _empty(folder: str) -> bool:
+    """Whether it is a folder of this user's with nothing in it, and no link to one."""
+    try:
+        status = os.lstat(folder)
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not os.listdir(folder)
+    except OSError:
+        return False
+
+
 def _any(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _without_schema(arguments: Sequence[str], wanted: bool) -> list[str]:
-    """The arguments, without the flag of the schema where the reply is free text."""
-    if wanted:
-        return list(arguments)
-    kept: list[str] = []
-    for word in arguments:
-        if word in {"{schema}", "{schema-file}"}:
-            kept.pop()
-        else:
-            kept.append(word)
-    return kept
-
-
-def _pieces(template: str, parts: Mapping[str, Any]) -> list[str]:
-    """The template cut at its placeholders, so that a value that holds one is left as it is."""
-    pieces = [template]
-    for name in parts:
-        pieces = [part for piece in pieces for part in _cut(piece, name)]
-    return pieces
-
-
-def _cut(piece: str, name: str) -> list[str]:
-    before, found, after = piece.partition(name)
-    return [before, found, after] if found else [piece]
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _content(path: str) -> str:

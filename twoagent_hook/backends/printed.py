@@ -1,6 +1,7 @@
 """What coding CLIs print: their own envelopes around a model's reply; pure."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ class Printed(NamedTuple):
         text: the model's reply; empty where there is none.
         answered: the model that answered, where it is told.
         error: what the CLI itself says went wrong; empty where nothing.
+        status: the HTTP status that it met, where it tells.
         finish: why the model stopped, where it is told and matters.
     """
 
@@ -22,85 +24,107 @@ class Printed(NamedTuple):
     answered: tuple[str, ...] = ()
     usage: Usage = Usage()
     error: str = ""
+    status: int | None = None
     finish: str | None = None
 
 
-Reader = Callable[[str, str], Printed]  # standard output, and what was written to `{last-file}`
+class Output(NamedTuple):
+    """What a CLI wrote: to its two streams, and to the file that it was told to write the reply to."""
+
+    out: str
+    err: str
+    answer: str
 
 
-def _plain(out: str, _last: str) -> Printed:
+Reader = Callable[[Output], Printed]
+
+
+def _plain(output: Output) -> Printed:
     """All of standard output is the reply."""
-    return Printed(out)
+    return Printed(output.out)
 
 
-def _claude(out: str, _last: str) -> Printed:
-    data: dict[str, Any] | None = next(
-        (item for item in reversed(list(_objects(out))) if item.get("type") == "result"), None
-    )
+def _claude(output: Output) -> Printed:
+    """A line an event; the last is the result. Its `subtype` says success even of errors, and `modelUsage` and
+    `system` name the model that was asked for: the one that answered stands in the messages alone."""
+    found = list(_objects(output.out))
+    data = next((item for item in reversed(found) if item.get("type") == "result"), None)
     if data is None:
-        return Printed(error=out)
+        return Printed(error=output.err or output.out or "it printed no result")
     structured = data.get("structured_output")
     text = json.dumps(structured) if isinstance(structured, dict) else _text(data.get("result"))
-    usage = _table(data.get("usage"))
-    cached = count(usage.get("cache_read_input_tokens"))
-    prompt = _sum(usage, "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    error = (text or _text(data.get("subtype"))) if data.get("is_error") else ""
-    models = _by_output(_table(data.get("modelUsage")), "outputTokens")
-    spent = Usage(prompt, count(usage.get("output_tokens")), cached)
+    messages = [_table(item.get("message")) for item in found if item.get("type") == "assistant"]
+    models = [name for item in messages if (name := _text(item.get("model"))) and not name.startswith("<")]
+    said = (text, _text(data.get("api_error")), _text(data.get("error")), _text(data.get("api_error_type")))
+    error = " ".join(part for part in said if part) or "it failed" if data.get("is_error") else ""
     finish = None if isinstance(structured, dict) else _text(data.get("stop_reason")) or None
-    return Printed("" if error else text, models, spent, error, finish)
+    status = count(data.get("api_error_status"))
+    return Printed("" if error else text, tuple(dict.fromkeys(models)), _claude_usage(data), error, status, finish)
 
 
-def _codex(out: str, last: str) -> Printed:
-    text, error, usage, models = "", "", Usage(), list[str]()
-    for item in _objects(out):
-        kind = item.get("type")
-        inner = _table(item.get("item"))
+def _claude_usage(data: Mapping[str, Any]) -> Usage:
+    usage = _table(data.get("usage"))
+    prompt = _sum(usage, "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    return Usage(prompt, count(usage.get("output_tokens")), count(usage.get("cache_read_input_tokens")))
+
+
+def _codex(output: Output) -> Printed:
+    """A line an event. Errors stand in runs that succeed, too: only the turn's own end decides."""
+    text, failed, last_error, usage, done = "", "", "", Usage(), False
+    for item in _objects(output.out):
+        kind, inner = item.get("type"), _table(item.get("item"))
         if kind == "item.completed" and inner.get("type") == "agent_message":
             text = _text(inner.get("text"))
         elif kind == "turn.completed":
-            found = _table(item.get("usage"))
-            names = ("input_tokens", "output_tokens", "cached_input_tokens")
-            usage = Usage(*(count(found.get(name)) for name in names))
-        elif kind in {"turn.failed", "error"}:
-            error = _text(_table(item.get("error")).get("message")) or _text(item.get("message")) or "it failed"
-        models += [_text(item.get("model"))] if _text(item.get("model")) else []
-    text = last if last.strip() else text
-    return Printed(text, tuple(dict.fromkeys(models)), usage, "" if text else error)
+            found, done = _table(item.get("usage")), True
+            usage = Usage(*(count(found.get(f"{name}_tokens")) for name in ("input", "output", "cached_input")))
+        elif kind == "turn.failed":
+            failed = _text(_table(item.get("error")).get("message")) or "it failed"
+        elif kind == "error":
+            last_error = _text(item.get("message"))
+    if failed or not done:
+        error = failed or last_error or output.err or "it ended before it had an answer"
+        return Printed(error=error, usage=usage, status=_status_in(error))
+    return Printed(output.answer if output.answer.strip() else text, (), usage)
 
 
-def _gemini(out: str, _last: str) -> Printed:
-    data: dict[str, Any] = next(iter(reversed(list(_objects(out)))), {})
+def _gemini(output: Output) -> Printed:
+    """One object on standard output; an error is the last object on standard error, behind a stack."""
+    found = list(_objects(output.out))
+    data = found[-1] if found else next(iter(reversed(list(_objects(output.err)))), {})
     error = _table(data.get("error"))
     models = _table(_table(data.get("stats")).get("models"))
     tokens = {name: _table(_table(row).get("tokens")) for name, row in models.items()}
-    usage = Usage(
-        *(_total(tokens, name) for name in ("prompt", "candidates", "cached")),
-    )
-    said = _text(error.get("message")) or (_text(error.get("type")) if error else "")
-    return Printed("" if said else _text(data.get("response")), _by_output(tokens, "candidates"), usage, said)
+    usage = Usage(*(_total(tokens, name) for name in ("prompt", "candidates", "cached")))
+    said = _text(error.get("message")) or (_text(error.get("type")) or "it failed" if error else "")
+    if not found and not said:
+        said = output.err or "it printed nothing"
+    code = count(error.get("code"))
+    text = "" if said else _text(data.get("response"))
+    return Printed(text, _by_output(tokens, "candidates"), usage, said, code if code and code >= 400 else None)
 
 
-def _copilot(out: str, _last: str) -> Printed:
-    text, error, models = "", "", list[str]()
-    usage: dict[str, int] = {}
-    for item in _objects(out):
-        data = _table(item.get("data"))
-        if item.get("type") == "assistant.message" and _text(data.get("content")):
+def _copilot(output: Output) -> Printed:
+    """A line an event; the model it names is the one that was asked for."""
+    text, error, status, finished = "", "", None, False
+    for item in _objects(output.out):
+        kind, data = item.get("type"), _table(item.get("data"))
+        if kind == "assistant.message" and _text(data.get("content")):
             text = _text(data.get("content"))
-        if str(item.get("type", "")).endswith("error"):
-            error = _text(data.get("message")) or _text(item.get("message")) or "it failed"
-        name = _text(data.get("model"))
-        models += [name] if name else []
-        for key in ("inputTokens", "outputTokens", "cacheReadTokens"):
-            usage[key] = usage.get(key, 0) + (count(data.get(key)) or 0)
-    spent = Usage(*(usage.get(key) or None for key in ("inputTokens", "outputTokens", "cacheReadTokens")))
-    return Printed(text, tuple(dict.fromkeys(reversed(models)))[:1], spent, "" if text else error)
+        elif kind == "session.error":
+            error = f"{_text(data.get('message'))} {_text(data.get('errorType'))}".strip() or "it failed"
+            status = count(data.get("statusCode"))
+        elif kind == "result":
+            finished = item.get("exitCode") == 0
+    if finished and text:
+        return Printed(text)
+    return Printed(error=error or output.err or "it ended before it had an answer", status=status)
 
 
-def _opencode(out: str, _last: str) -> Printed:
-    text, error, usage, models = "", "", Usage(), list[str]()
-    for item in _objects(out):
+def _opencode(output: Output) -> Printed:
+    """A line an event; it does not say which model answered."""
+    text, error, usage, status = "", "", Usage(), None
+    for item in _objects(output.out):
         part = _table(item.get("part"))
         if item.get("type") == "text":
             text += _text(part.get("text"))
@@ -110,9 +134,10 @@ def _opencode(out: str, _last: str) -> Printed:
             usage = Usage(count(tokens.get("input")), count(tokens.get("output")), cached)
         elif item.get("type") == "error":
             found = _table(item.get("error"))
-            error = _text(_table(found.get("data")).get("message")) or _text(found.get("name")) or "it failed"
-        models += [_text(part.get("modelID"))] if _text(part.get("modelID")) else []
-    return Printed("" if error else text, tuple(dict.fromkeys(models)), usage, error)
+            data = _table(found.get("data"))
+            error = f"{_text(data.get('message'))} {_text(found.get('name'))}".strip() or "it failed"
+            status = count(data.get("statusCode"))
+    return Printed("" if error else text, (), usage, error, status)
 
 
 READERS: Mapping[str, Reader] = {
@@ -176,6 +201,12 @@ def _sum(table: Mapping[str, Any], *names: str) -> int | None:
 def _total(tables: Mapping[str, Mapping[str, Any]], name: str) -> int | None:
     counts = [found for table in tables.values() if (found := count(table.get(name))) is not None]
     return sum(counts) if counts else None
+
+
+def _status_in(text: str) -> int | None:
+    """The HTTP status in words like `unexpected status 401 Unauthorized`."""
+    found = re.search(r"status:? ([45]\d\d)\b", text)
+    return int(found[1]) if found else None
 
 
 def _by_output(models: Mapping[str, Any], name: str) -> tuple[str, ...]:
