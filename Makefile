@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+# Servers that others wrote, for the tests: each in a folder of its own, and installed anew where the version changes.
+AIMOCK_VERSION := 1.43.0
+AIMOCK := $(VENV)/aimock/.ready-$(AIMOCK_VERSION)
+LITELLM_VERSION := 1.106.2
+LITELLM := $(VENV)/litellm/.ready-$(LITELLM_VERSION)
+
+.PHONY: demo test test-all lint bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -12,11 +18,25 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]' --group dev
 	touch $@
 
+$(AIMOCK): | $(STAMP)  # without npm, or where it fails, its tests are skipped, and say so
+	@if command -v npm >/dev/null; then \
+	  npm install --prefix $(VENV)/aimock --silent --engine-strict --ignore-scripts --no-audit --no-fund --fetch-retries 0 \
+	    @copilotkit/aimock@$(AIMOCK_VERSION) && touch $@ || echo 'aimock could not be installed' >&2; \
+	fi
+
+$(LITELLM): | $(STAMP)  # in an environment of its own: it needs an older openai package
+	$(PYTHON) -m venv --clear $(VENV)/litellm
+	$(VENV)/litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==$(LITELLM_VERSION)'
+	touch $@
+
 demo: $(STAMP)  ## the whole gate on a throwaway repository, offline
 	$(BIN)/twoagent-hook demo
 
-test: $(STAMP)  ## every test, with real git, frameworks and servers on loopback
+test: $(STAMP) $(AIMOCK)  ## every test but those of tests/real, with real git, frameworks and servers on loopback
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-all: $(STAMP) $(AIMOCK) $(LITELLM)  ## those too; installs 700 MB the first time
+	$(BIN)/python -m pytest -n auto --dist worksteal --real $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -11,6 +11,9 @@ from support.server import Script, Server
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="write the golden files anew")
+    parser.addoption(
+        "--real", action="store_true", help="run tests/real too, which needs what `make test-all` installs"
+    )
 
 
 SCRUBBED = (

@@ -64,6 +64,7 @@ class Client:
         self._variables = variables
         self._hurried = hurried
         self._open = self._opened()
+        self.put_off: Answer | None = None  # the last answer after which it was to be asked again
 
     async def __aenter__(self) -> Self:
         await self._open.__aenter__()
@@ -135,6 +136,7 @@ class Client:
             if answer.status not in refusals.RETRIED and answer.status < 500:
                 return answer, attempts
             pause = _pause(answer.headers, attempts)
+            self.put_off = answer
             if refusals.hopeless(answer) or not self._worth(pause, attempts, deadline):
                 return answer, attempts
             await asyncio.sleep(pause)

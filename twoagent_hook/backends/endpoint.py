@@ -70,12 +70,16 @@ class EndpointBackend:
     async def complete(self, prompt: Prompt, deadline: float, correction: Correction | None = None) -> Reply:
         started = time.monotonic()
         deadline = self._sooner(deadline, started)
+        client: Client | None = None
         try:
             async with asyncio.timeout(max(0.0, deadline - started)):
-                async with self._client(await self._obtained()) as client:
+                client = self._client(await self._obtained())
+                async with client:
                     answer, step, attempts = await self._climb_down(client, prompt, correction, deadline)
                     return self._reply(client, answer, step, attempts, time.monotonic() - started)
         except TimeoutError:
+            if client is not None and client.put_off is not None:  # it did answer, and was asked again
+                raise client.refusal(client.put_off) from None
             raise out_of_time(self._identity.label, time.monotonic() - started) from None
 
     async def models(self, deadline: float) -> tuple[str, ...]:
