@@ -79,7 +79,6 @@ PUBLISHED = [
     ("learnlm-2.0-flash-experimental", "learnlm-2-0-flash", "google"),
     ("deepseek-chat", "deepseek-chat", "deepseek"),
     ("deepseek-reasoner", "deepseek-reasoner", "deepseek"),
-    ("deepseek-r1:70b", "deepseek-r1", "deepseek"),
     ("deepseek-coder-v2:16b", "deepseek-coder-v2", "deepseek"),
     ("deepseek-ai/DeepSeek-V3.1", "deepseek-v3-1", "deepseek"),
     ("deepseek-v3.2-exp", "deepseek-v3-2", "deepseek"),
