@@ -647,7 +647,7 @@ def test_a_reviewer_is_named_by_provider_and_model(spec: str, name: str, model: 
     assert found.unusable is None
     assert (found.identity.provider, found.identity.model, found.identity.origin) == (name, model, origin)
     assert found.provider is not None
-    assert credentials.source(found.provider, KEYS)()
+    assert credentials.from_variable(found.provider, KEYS)
 
 
 @pytest.mark.parametrize(
@@ -692,7 +692,7 @@ def test_a_reviewer_without_its_key_is_passed_over(value: str | None) -> None:
 def test_white_space_around_a_key_is_not_part_of_it() -> None:
     provider = backends.find("openai:gpt-5.5", joined(), {"OPENAI_API_KEY": " sk-o\n"}).provider
     assert provider is not None
-    assert credentials.source(provider, {"OPENAI_API_KEY": " sk-o\n"})() == "sk-o"
+    assert credentials.from_variable(provider, {"OPENAI_API_KEY": " sk-o\n"}) == "sk-o"
 
 
 @pytest.mark.parametrize("value", ["sk-hush\nx", "sk-hush\r\nX-Evil: 1", "sk-hush\x00", "sk-hush-é", "sk-hush\u200b"])

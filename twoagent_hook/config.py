@@ -28,6 +28,7 @@ from twoagent_hook.keys import (
 
 PYPROJECT = "pyproject.toml"
 _TABLE = "twoagent-hook"
+DEFAULT_PROVIDER = "openai"  # of a reviewer that is named by its model alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,19 +274,22 @@ def _config(
             f"{sources['reviewers']}: `rules` is no model, and can't stand beside other reviewers",
             'write `reviewers = ["rules"]` alone, or name models only',
         )
-    values["reviewers"] = _preferred(reviewers, values.get("prefer", ()))
+    values["reviewers"] = _preferred(reviewers, values.get("prefer", ()), providers)
     fields = {key.replace("-", "_"): value for key, value in values.items()}
     return Config(**fields, providers=providers, sources=sources, notices=notices)
 
 
-def _preferred(reviewers: tuple[str, ...], prefer: tuple[str, ...]) -> tuple[str, ...]:
+def _preferred(
+    reviewers: tuple[str, ...], prefer: tuple[str, ...], providers: Mapping[str, Provider]
+) -> tuple[str, ...]:
     """The same reviewers, those that the user prefers first; a provider's name stands for all of its models.
 
     It names nobody whom the policy does not accept: what is not in the list is passed over.
     """
 
     def place(spec: str) -> int:
-        names = (spec, spec.partition(":")[0])
+        name = spec.partition(":")[0] if ":" in spec or spec in providers else DEFAULT_PROVIDER
+        names = (spec, name)
         return next((place for place, wanted in enumerate(prefer) if wanted in names), len(prefer))
 
     return tuple(sorted(reviewers, key=place))

@@ -240,8 +240,8 @@ class Gate:
         unsent = (*prepared.packing.unsent, *missing)
         again = _prepared(prepared.screened, prepared.author, prepared.packing, unsent, self._config)
         if not policy.closes(again.rule_findings, self._config):
-            raise UnreviewedError(error.what, error.do) from error
-        return self._decision(again, (), (f"{error.what}; {error.do}",))
+            raise UnreviewedError(error.what, error.do, error.details) from error
+        return self._decision(again, (), (f"{error.what}; {error.do}", *error.details))
 
     def rank(self, author: Author) -> Ranking:
         """Who may be asked, in order, and why others may not.
@@ -277,9 +277,13 @@ class Gate:
                 found = self._put(reviewer, prepared, deadline, hurried=not last)
             except UnreviewedError as error:
                 if last or time.monotonic() >= deadline:
-                    raise _unreached(error, passed) from None
+                    error.details += passed
+                    raise
                 passed = (*passed, error.what)
                 continue
+            except TwoAgentError as error:
+                error.details += passed
+                raise
             said = policy.assumed(reviewer.identity, prepared.author)
             return found, (*passed, said) if said else passed
         raise UnreviewedError("no reviewer is usable", "name a reviewer", passed)
@@ -327,11 +331,6 @@ class Gate:
             return Preview(prepared, None, f"{error.what}; {error.do}", prompts=prepared.packing.prompts)
         requests = tuple(backend.preview(prompt) for prompt in prepared.packing.prompts)
         return Preview(prepared, backend.identity, None, requests)
-
-
-def _unreached(error: UnreviewedError, passed: tuple[str, ...]) -> UnreviewedError:
-    """The last failure, with those before it."""
-    return UnreviewedError(error.what, error.do, (*error.details, *passed)) if passed else error
 
 
 def _token() -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from twoagent_hook import git, visible
+from twoagent_hook import files, git, visible
 from twoagent_hook.environment import Environment
 from twoagent_hook.git import Location
 
@@ -90,8 +90,5 @@ def _listed(location: Location, kind: str | None) -> bool:
 
 
 def _text(path: str) -> str | None:
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            return file.read(_READ).decode("utf-8", "replace")
-    except OSError:
-        return None
+    content = files.read(path, _READ)
+    return None if content is None else content.decode("utf-8", "replace")

@@ -263,7 +263,8 @@ def checked(value: Any, check: Check, key: str, origin: str) -> Any:
 def _misplaced(key: str, keys: Mapping[str, Check], origin: str) -> ConfigError:
     if keys is POLICY and key in _CONNECTION:
         do = "put it into your own file (`[providers.NAME]` in the user's config.toml)"
-        return ConfigError(f"{origin}: `{key}` says where the change is sent, and a repository may not say that", do)
+        what = "names a program to run" if key.endswith("command") else "says where the change is sent"
+        return ConfigError(f"{origin}: `{key}` {what}, and a repository may not say that", do)
     if keys is USER and key in POLICY:
         return ConfigError(f"{origin}: `{key}` belongs to the repository's policy", f"move it to {POLICY_FILE}")
     do = f"take it out{nearest(key, keys)}; known here: {', '.join(sorted(keys))}"

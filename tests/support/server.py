@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that speaks chat completions, and every fault that one can have."""
+"""A real HTTP server on loopback that speaks chat completions and Responses, and every fault that one can have."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,14 +19,33 @@ class Request:
     headers: dict[str, str]
     body: dict[str, Any]
     raw: bytes
+    method: str = "POST"
+
+    @property
+    def api(self) -> str:
+        return "responses" if self.path.endswith("/responses") else "chat"
+
+    @property
+    def form(self) -> str:
+        """How it asks the endpoint to shape the reply."""
+        wanted = (
+            self.body.get("text", {}).get("format") if self.api == "responses" else self.body.get("response_format")
+        )
+        return str((wanted or {"type": "text"})["type"])
+
+    @property
+    def turns(self) -> list[dict[str, Any]]:
+        """The messages, without the system's."""
+        turns: list[dict[str, Any]] = self.body["input"] if self.api == "responses" else self.body["messages"][1:]
+        return turns
 
     @property
     def user(self) -> str:
-        return str(next(message["content"] for message in self.body["messages"] if message["role"] == "user"))
+        return str(next(turn["content"] for turn in self.turns if turn["role"] == "user"))
 
     @property
     def system(self) -> str:
-        return str(self.body["messages"][0]["content"])
+        return str(self.body["instructions"] if self.api == "responses" else self.body["messages"][0]["content"])
 
     @property
     def receipt(self) -> str:
@@ -68,6 +87,36 @@ def completion(content: Any, *, finish: Any = "stop", model: str = "gpt-5.5", **
     }
 
 
+def message(*contents: Any, **values: Any) -> dict[str, Any]:
+    """A message in the output of the Responses API: texts, or parts as they are."""
+    parts = [
+        {"type": "output_text", "text": item, "annotations": []} if isinstance(item, str) else item
+        for item in contents
+    ]
+    return {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": parts, **values}
+
+
+def response(*output: Any, **values: Any) -> dict[str, Any]:
+    """A whole object of the Responses API; a text stands for a message that says it."""
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "model": "gpt-5.5",
+        "output": [message(item) if isinstance(item, str) else item for item in output],
+        "usage": {
+            "input_tokens": 1200,
+            "input_tokens_details": {"cached_tokens": 1000},
+            "output_tokens": 40,
+            "output_tokens_details": {"reasoning_tokens": 16},
+            "total_tokens": 1240,
+        },
+        **values,
+    }
+
+
 def answer(data: Any, status: int = 200, **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, json.dumps(data).encode(), {"Content-Type": "application/json", **named})
@@ -104,8 +153,13 @@ def reply(verdict: str, request: Request, **values: Any) -> dict[str, Any]:
 
 
 def says(verdict: str, *, model: str = "gpt-5.5", **values: Any) -> Script:
-    """A reviewer that gives this verdict, with the right receipt."""
-    return lambda request: answer(completion(json.dumps(reply(verdict, request, **values)), model=model))
+    """A reviewer that gives this verdict, with the right receipt, over the API over which it is asked."""
+
+    def script(request: Request) -> Answer:
+        text = json.dumps(reply(verdict, request, **values))
+        return answer(response(text, model=model) if request.api == "responses" else completion(text, model=model))
+
+    return script
 
 
 def approves(**values: Any) -> Script:
@@ -119,6 +173,16 @@ def blocks(**values: Any) -> Script:
 def fixed(found: Answer) -> Script:
     """The same answer, whatever is asked."""
     return lambda request: found
+
+
+def in_turn(*scripts: Script) -> Script:
+    """One after the other, the last again and again: for what gets only some of a server's requests."""
+    left = list(scripts)
+
+    def script(request: Request) -> Answer:
+        return (left.pop(0) if len(left) > 1 else left[0])(request)
+
+    return script
 
 
 def page(body: bytes | str, status: int = 200, **headers: str) -> Script:
@@ -143,16 +207,26 @@ def says_content(content: Any, **values: Any) -> Script:
     return data(completion(content, **values))
 
 
+def lists(*names: str) -> Script:
+    """The list of an endpoint's models."""
+    return data({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+
 def sends(sender: Sender) -> Script:
     """Plain bytes on the connection, and only those."""
     return fixed(Answer(send=sender))
 
 
 class Server:
-    """Answers by the scripts that were queued, the last of them again and again."""
+    """Answers by the scripts that were queued, the last of them again and again.
+
+    Attributes:
+        models: answers each GET, as that for the list of models.
+    """
 
     def __init__(self, *scripts: Script, certificate: ssl.SSLContext | None = None) -> None:
         self.scripts = list(scripts) or [approves()]
+        self.models: Script = lists("gpt-5.5", "claude-opus-4-8")
         self.requests: list[Request] = []
         self.connections = 0
         self.mistakes: list[Exception] = []
@@ -174,6 +248,14 @@ class Server:
                 request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body, raw)
                 outer.requests.append(request)
                 script = outer.scripts.pop(0) if len(outer.scripts) > 1 else outer.scripts[0]
+                self._play(script, request)
+
+            def do_GET(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                outer.requests.append(Request(self.path, headers, {}, b"", "GET"))
+                self._play(outer.models, outer.requests[-1])
+
+            def _play(self, script: Script, request: Request) -> None:
                 try:
                     found = script(request)
                 except Exception as error:  # a script's own mistake must not look like a fault that it plays
@@ -236,6 +318,23 @@ def serving(*scripts: Script, certificate: ssl.SSLContext | None = None) -> Iter
         yield server
     finally:
         server.close()
+
+
+@contextmanager
+def listening_once() -> Iterator[str]:
+    """The base URL of a server that is gone after the first connection: it is found, and can't be asked."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+
+        def vanish() -> None:
+            with suppress(OSError):
+                listener.accept()[0].close()
+            listener.close()
+
+        thread = threading.Thread(target=vanish, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    thread.join(timeout=5)
 
 
 def free_port() -> int:

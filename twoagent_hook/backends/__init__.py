@@ -1,7 +1,6 @@
 """Finds the reviewer that a spec names, and says whether it could be used here; imports no client."""
 
 import os
-import shutil
 import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +11,7 @@ from twoagent_hook import datafiles, models
 from twoagent_hook.addresses import check_base_url, loopback
 from twoagent_hook.backends import credentials
 from twoagent_hook.backends.base import Backend, Identity
+from twoagent_hook.backends.programs import executable
 from twoagent_hook.config import Config, Provider
 from twoagent_hook.errors import ConfigError
 
@@ -94,13 +94,6 @@ def _families(provider: Provider, model: str, variables: Mapping[str, str]) -> f
     return provider.families or models.families(model)
 
 
-def executable(program: str, variables: Mapping[str, str]) -> str | None:
-    """The absolute path of a program, or None where it is not there."""
-    if program.startswith("~/"):
-        program = os.path.join(variables.get("HOME", "/"), program[2:])
-    return shutil.which(program, path=variables.get("PATH", os.defpath))
-
-
 def _split(spec: str, config: Config) -> tuple[str, str]:
     name, colon, model = spec.strip().partition(":")
     known = config.providers.get(name)
@@ -113,7 +106,7 @@ def _split(spec: str, config: Config) -> tuple[str, str]:
             "there are",
         )
     if not colon:
-        name, model = "openai", name
+        name, model = settings.DEFAULT_PROVIDER, name
     if not name or not model.strip():
         raise ConfigError(f"reviewer `{spec}` names no model", "write it as `provider:model`")
     return name, model.strip()

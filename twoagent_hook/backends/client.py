@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -133,7 +133,7 @@ class Client:
                 reconnected = True
                 await asyncio.sleep(min(_RECONNECT_SECONDS, 0.25 + random.random() / 4))  # noqa: S311
                 continue
-            if answer.status not in refusals.RETRIED and answer.status < 500:
+            if not refusals.passing(answer.status):
                 return answer, attempts
             pause = _pause(answer.headers, attempts)
             self.put_off = answer
@@ -202,10 +202,25 @@ class Client:
 
     def _masked(self, body: bytes) -> bytes:
         """The body without the key and the headers' values, which a server may echo, and we would print and keep."""
-        for value in (self._key or "", *self._provider.headers.values()):
-            if len(value) >= _SECRET_LENGTH:
-                body = body.replace(value.encode(), b"***")
+        values = [self._key or "", *self._provider.headers.values()]
+        values = [value for value in values if len(value) >= _SECRET_LENGTH]
+        for value in values:
+            body = body.replace(value.encode(), b"***")
+        return _without(values, body) if b"\\" in body else body
+
+
+def _without(values: Sequence[str], body: bytes) -> bytes:
+    """The same for JSON that spells a value in another way: `\\/` for a slash, `\\u003c`, or all of it so."""
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+    except (ValueError, RecursionError):
         return body
+    spelled = [json.dumps(value, ensure_ascii=False)[1:-1] for value in values]
+    if not any(value in text for value in spelled):
+        return body
+    for value in spelled:
+        text = text.replace(value, "***")
+    return text.encode("utf-8", "surrogatepass")
 
 
 _NAMED = {"model", "messages", "response_format", "input", "instructions", "text", "store"}

@@ -84,8 +84,8 @@ class _Chat:
         message = message if isinstance(message, dict) else {}
         return Message(
             text=_content(message.get("content")),
-            finish=_text(choices[0].get("finish_reason")),
-            refusal=_text(message.get("refusal")),
+            finish=_word(choices[0], "finish_reason"),
+            refusal=_word(message, "refusal"),
             answered=_answered(data, answer.headers),
             usage=_usage(data.get("usage"), "prompt", "completion"),
         )
@@ -111,13 +111,14 @@ class _Responses:
         output = data.get("output")
         if not isinstance(output, list):
             raise UnreadableError("the reply has no output")
-        parts = [part for item in _final(output) for part in _list(item.get("content")) if isinstance(part, dict)]
-        texts = [part.get("text") for part in parts if part.get("type") == "output_text"]
-        refusals = [part.get("refusal") for part in parts if part.get("type") == "refusal"]
+        final = _final(output)
+        parts = [part for item in final for part in _list(item.get("content")) if isinstance(part, dict)]
+        texts = [_given(part, "text") for part in parts if part.get("type") == "output_text"]
+        declined = [part for part in parts if part.get("type") == "refusal"]
         return Message(
-            text="".join(text for text in texts if isinstance(text, str)),
-            finish=_ended(data),
-            refusal=next((text for text in map(_text, refusals) if text), None),
+            text="".join(texts),
+            finish=_ended(data, final),
+            refusal=(_word(declined[0], "refusal") or "without a word") if declined else None,
             answered=_answered(data, answer.headers),
             usage=_usage(data.get("usage"), "input", "output"),
         )
@@ -135,17 +136,45 @@ def _turns(prompt: Prompt, correction: Correction | None) -> list[dict[str, str]
 
 
 def _final(output: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """The messages that are the answer: some models comment on their work in messages of their own before it."""
+    """The messages that are the answer: some models comment on their work in messages of their own before it.
+
+    Raises:
+        UnreadableError: one is of somebody else, or its phase is no word.
+    """
     messages = [item for item in output if isinstance(item, dict) and item.get("type") == "message"]
-    final: list[Mapping[str, Any]] = [item for item in messages if item.get("phase") in {None, "final_answer"}]
-    return final or list(messages)
+    if any(_word(item, "role") not in {None, "assistant"} for item in messages):
+        raise UnreadableError("the reply holds a message that is not the model's")
+    return [item for item in messages if _word(item, "phase") in {None, "final_answer"}]
 
 
-def _ended(data: Mapping[str, Any]) -> str | None:
-    """Why the model stopped; `incomplete` has its reason beside it."""
+def _ended(data: Mapping[str, Any], final: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why the model stopped: the reason beside `incomplete`, else a status, of which any but one is an early end."""
     details = data.get("incomplete_details")
-    reason = _text(details.get("reason")) if isinstance(details, dict) else None
-    return reason or _text(data.get("status"))
+    if details is not None and not isinstance(details, dict):
+        raise UnreadableError("the reply says in no known way whether it is complete")
+    reason = _word(details or {}, "reason")
+    statuses = [_word(item, "status") for item in (data, *final)]
+    early = next((status for status in statuses if status not in {None, "completed"}), None)
+    return reason or early or statuses[0]
+
+
+def _word(table: Mapping[str, Any], key: str) -> str | None:
+    """A text, or None where there is none; what is neither can't be overlooked.
+
+    Raises:
+        UnreadableError: it is something else.
+    """
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UnreadableError(f"the reply's {key} is no text")
+    return value if value and value.strip() else None
+
+
+def _given(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str):
+        raise UnreadableError(f"the reply's {key} is no text")
+    return value
 
 
 def _envelope(answer: Answer) -> dict[str, Any]:
@@ -161,10 +190,6 @@ def _envelope(answer: Answer) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UnreadableError("the reply is not a JSON object", wrong_server=True)
     return data
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
 
 
 def _list(value: Any) -> list[Any]:

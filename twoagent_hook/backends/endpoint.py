@@ -2,19 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from twoagent_hook import visible
 from twoagent_hook.backends import refusals
 from twoagent_hook.backends.base import Identity, Reply, Request
 from twoagent_hook.backends.client import Client, out_of_time
+from twoagent_hook.backends.credentials import Key
 from twoagent_hook.backends.dialects import DIALECTS, Answer, Correction, UnreadableError
 from twoagent_hook.backends.ladder import Ladder, Memory, Step
 from twoagent_hook.config import Provider
 from twoagent_hook.prompts import Prompt
-
-_WHY_LIMIT = 300  # characters of a refusal that are remembered
 
 
 class Access(NamedTuple):
@@ -26,7 +24,7 @@ class Access(NamedTuple):
     """
 
     provider: Provider
-    key: Callable[[], str | None]
+    key: Key
     variables: Mapping[str, str]
     memory: Memory
     hurried: bool = False
@@ -70,24 +68,25 @@ class EndpointBackend:
     async def complete(self, prompt: Prompt, deadline: float, correction: Correction | None = None) -> Reply:
         started = time.monotonic()
         deadline = self._sooner(deadline, started)
-        client: Client | None = None
+        client = self._client(await self._obtained(deadline))
         try:
-            async with asyncio.timeout(max(0.0, deadline - started)):
-                client = self._client(await self._obtained())
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 async with client:
                     answer, step, attempts = await self._climb_down(client, prompt, correction, deadline)
                     return self._reply(client, answer, step, attempts, time.monotonic() - started)
         except TimeoutError:
-            if client is not None and client.put_off is not None:  # it did answer, and was asked again
+            if client.put_off is not None:  # it did answer, and was asked again
                 raise client.refusal(client.put_off) from None
             raise out_of_time(self._identity.label, time.monotonic() - started) from None
 
     async def models(self, deadline: float) -> tuple[str, ...]:
         """The ids of the models that the endpoint says it offers; see `complete` for what is raised."""
         started = time.monotonic()
+        deadline = self._sooner(deadline, started)
+        key = await self._obtained(deadline)
         try:
-            async with asyncio.timeout(max(0.0, self._sooner(deadline, started) - started)):
-                async with self._client(await self._obtained()) as client:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                async with self._client(key) as client:
                     return await client.models()
         except TimeoutError:
             raise out_of_time(self._identity.label, time.monotonic() - started) from None
@@ -96,11 +95,11 @@ class EndpointBackend:
         own = self._provider.timeout
         return deadline if own is None else min(deadline, started + own)
 
-    async def _obtained(self) -> str | None:
+    async def _obtained(self, deadline: float) -> str | None:
         """The key, asked for once: a keychain may ask the user each time."""
         async with self._key_lock:
             if self._key is None:
-                self._key = (await asyncio.to_thread(self._access.key),)
+                self._key = (await self._access.key(deadline),)
             return self._key[0]
 
     def _client(self, key: str | None) -> Client:
@@ -113,27 +112,23 @@ class EndpointBackend:
         """Ask in the strictest way first, and take the next one where the endpoint does not know it."""
         ladder = self._ladder(prompt)
         attempts = 0
-        why = ""
         while True:
             body = self._body(ladder.step, prompt, correction)
             answer, tries = await client.persist(ladder.step.dialect, body, deadline)
             attempts += tries
             if answer.status == 200:
-                self._remember(ladder.step, why)
+                self._remember(ladder, prompt)
                 return answer, ladder.step, attempts
             if self._stored and "store" in body and refusals.refuses_store(answer):
                 self._stored = False
-            elif ladder.down(answer):
-                why = refusals.said(answer.body).removeprefix(": ")
-            else:
+            elif not ladder.down(answer):
                 raise client.refusal(answer)
 
-    def _remember(self, step: Step, why: str) -> None:
+    def _remember(self, ladder: Ladder, prompt: Prompt) -> None:
         """Keep what was learned; a first choice that works is nothing to learn."""
-        if why and step != self._worked:
-            self._access.memory.keep(
-                self._provider.base_url, self._identity.model, step, visible.excerpt(why, _WHY_LIMIT)
-            )
+        step = ladder.step if prompt.schema is not None else ladder.step._replace(form="")
+        if ladder.moved:
+            self._access.memory.keep(self._provider.base_url, self._identity.model, step)
         self._worked = step
 
     def _reply(self, client: Client, answer: Answer, step: Step, attempts: int, latency: float) -> Reply:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from twoagent_hook import files
 from twoagent_hook.backends.dialects import FORMS, Answer
 from twoagent_hook.backends.refusals import refuses_dialect, refuses_form
 from twoagent_hook.config import Provider
@@ -18,7 +19,10 @@ _SIZE = 1 << 20  # bytes of the file that are read
 
 
 class Step(NamedTuple):
-    """One way to ask: over which API (`dialects.DIALECTS`), and for which form of reply (`dialects.FORMS`)."""
+    """One way to ask: over which API (`dialects.DIALECTS`), and for which form of reply (`dialects.FORMS`).
+
+    What was learned of a prompt that wants free text says nothing of forms: then `form` is empty.
+    """
 
     dialect: str
     form: str
@@ -30,7 +34,8 @@ class Ladder:
     def __init__(self, provider: Provider, model: str, *, schema: bool, first: Step | None = None) -> None:
         forms = (provider.forms or FORMS) if schema else ("text",)
         self.steps = tuple(Step(dialect, form) for dialect in _dialects(provider, model) for form in forms)
-        self.step = first if first in self.steps else self.steps[0]
+        self.step = next((step for step in self.steps if first and _means(first, step)), self.steps[0])
+        self.moved = False
         self._tried = {self.step}
         self._closed: set[str] = set()
 
@@ -40,6 +45,7 @@ class Ladder:
         if following is None:
             return False
         self.step = following
+        self.moved = True
         self._tried.add(following)
         return True
 
@@ -51,6 +57,10 @@ class Ladder:
             self._closed.add(here)
             return [step for step in self.steps if step.dialect not in self._closed]
         return []
+
+
+def _means(learned: Step, step: Step) -> bool:
+    return learned == step or (not learned.form and learned.dialect == step.dialect)
 
 
 def _dialects(provider: Provider, model: str) -> tuple[str, ...]:
@@ -85,10 +95,10 @@ class Memory:
         found = self._rows().get(_name(base_url, model))
         return Step(found["dialect"], found["form"]) if found else None
 
-    def keep(self, base_url: str, model: str, step: Step, why: str) -> None:
-        """Remember what worked; `why` is what the endpoint said against the step before it."""
+    def keep(self, base_url: str, model: str, step: Step) -> None:
+        """Remember what worked; never what the endpoint said, which may quote the change."""
         rows = self._rows()
-        rows[_name(base_url, model)] = {**step._asdict(), "at": time.time(), "why": why}
+        rows[_name(base_url, model)] = {**step._asdict(), "at": time.time()}
         newest = sorted(rows.items(), key=lambda row: row[1]["at"], reverse=True)[:_MOST]
         with suppress(OSError):
             self._write(json.dumps(dict(newest)))
@@ -107,21 +117,14 @@ class Memory:
 
     def _rows(self) -> dict[str, dict[str, Any]]:
         """The rows that are young enough and whole."""
+        content = files.read(self._path, _SIZE, private=True, follow=False)
         try:
-            with open(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
-                if not _private(os.fstat(file.fileno())):
-                    return {}
-                data = json.loads(file.read(_SIZE))
-        except (OSError, ValueError, RecursionError):
+            data = json.loads(content or b"{}")
+        except (ValueError, RecursionError):
             return {}
         since = time.time() - _DAYS * 86400
         rows = data.items() if isinstance(data, dict) else ()
         return {name: row for name, row in rows if isinstance(row, dict) and _whole(row) and row["at"] > since}
-
-
-def _private(status: os.stat_result) -> bool:
-    """Whether nobody else could have written it."""
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _whole(row: Mapping[str, Any]) -> bool:

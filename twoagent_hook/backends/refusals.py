@@ -1,6 +1,7 @@
 """What it means that an endpoint refuses or can't be reached: the ladder's next step, or whose fault it is; pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ from twoagent_hook.errors import (
     UnreviewedError,
 )
 
-RETRIED = frozenset({408, 409, 429})
+_RETRIED = frozenset({408, 409, 429})
+_FINAL = frozenset({501, 505})  # no such thing there, and not the next moment either
 MORE_TIME = "raise `timeout`, or name a faster reviewer"
 SMALLER = "split the commit, lower max-input-tokens, or name a reviewer with a larger context"
 WRONG_SERVER = "check `base-url`: it should be the root of an OpenAI-compatible API, usually ending with /v1"
@@ -28,6 +30,9 @@ _FORM_WORDS = (
     "text.format",
     "requested parameters",
     "unavailable now",
+    "response_schema",
+    "json_validate_failed",
+    "failed to parse grammar",
 )
 _OTHER_API_WORDS = ("v1/responses", "not a chat model", "unsupported_api_for_model", "responses api")
 _CONTEXT_WORDS = (
@@ -64,7 +69,12 @@ def refuses_dialect(answer: Answer, dialect: str) -> bool:
 
 def refuses_store(answer: Answer) -> bool:
     """Whether it does not know the field that asks it to keep nothing."""
-    return answer.status in {400, 422} and '"store"' in _lower(answer).replace("'", '"').replace("`", '"')
+    return answer.status in {400, 422} and re.search(r"""["'`]store\\?["'`]""", _lower(answer)) is not None
+
+
+def passing(status: int) -> bool:
+    """Whether the same request may succeed a little later."""
+    return status in _RETRIED or (status >= 500 and status not in _FINAL)
 
 
 def hopeless(answer: Answer) -> bool:
@@ -88,7 +98,7 @@ def of_answer(answer: Answer, name: str, key: str, base_url: str) -> TwoAgentErr
         return EndpointError(f"{name} redirects elsewhere ({status}), and a change is not sent on", do)
     if status in {401, 402, 403} or (status == 400 and any(word in lower for word in _KEY_WORDS)):
         return UnreviewedError(f"{name} does not let us in ({status}){tail}", f"check {key} and what it may do")
-    if status in RETRIED or status >= 500:
+    if status in _RETRIED or status >= 500:
         what = "is over its limits" if status == 429 else "is failing"
         return UnreviewedError(f"{name} {what} ({status}){tail}", "try again later, or name another reviewer")
     if status == 404:
