@@ -174,6 +174,65 @@ def test_claims_come_in_the_order_in_which_they_were_made() -> None:
     assert [row[1] for row in found] == ["gpt-5.5", "claude-opus-4-8", "house-model"]
 
 
+# --- claims of an agent's model ------------------------------------------------------------------------------
+
+OF_AGENTS: list[tuple[dict[str, str], list[Claim], list[tuple[str | None, str | None, set[str]]]]] = [
+    (
+        {"CLAUDECODE": "1"},
+        [Claim("claude-opus-4-8", "x", "claude-code")],
+        [("claude-code", "claude-opus-4-8", {"anthropic"})],
+    ),
+    # Another vendor's model elsewhere says nothing about the agent that runs here.
+    (
+        {"CLAUDECODE": "1"},
+        [Claim("gpt-5.5", "x", "claude-code")],
+        [("claude-code", "gpt-5.5", {"openai"}), ("claude-code", None, {"anthropic"})],
+    ),
+    # Its own session does.
+    (
+        {"CLAUDECODE": "1"},
+        [Claim("glm-4.6", "x", "claude-code", running=True)],
+        [("claude-code", "glm-4.6", {"anthropic", "zhipu"})],
+    ),
+    (
+        {"CLAUDECODE": "1"},
+        [Claim("glm-4.6", "x", "claude-code"), Claim("glm-4.6", "y", "claude-code", running=True)],
+        [("claude-code", "glm-4.6", {"zhipu"}), ("claude-code", "glm-4.6", {"anthropic", "zhipu"})],
+    ),
+    # A name that may be any model's leaves the model unknown, unless the agent's vendor is unknown as well.
+    ({"CLAUDECODE": "1"}, [Claim("smart", "x", "claude-code")], [("claude-code", None, {"anthropic"})]),
+    ({}, [Claim("smart", "x", "claude-code")], [("claude-code", None, {"anthropic"})]),
+    ({"COPILOT_CLI": "1"}, [Claim("smart", "x", "copilot-cli")], [("copilot-cli", "smart", set())]),
+    ({"COPILOT_CLI": "1"}, [Claim("gpt-5.5", "x", "copilot-cli")], [("copilot-cli", "gpt-5.5", {"openai"})]),
+    # One agent's model is not another's, also of one vendor.
+    (
+        {"GEMINI_CLI": "1"},
+        [Claim("gemini-3.1-pro", "x", "antigravity")],
+        [("antigravity", "gemini-3.1-pro", {"google"}), ("gemini-cli", None, {"google"})],
+    ),
+    # An agent without a model is told by one with a model, if that leaves no vendor out.
+    (
+        {},
+        [Claim("", "x", "claude-code"), Claim("claude-opus-4-8", "y", "claude-code")],
+        [("claude-code", "claude-opus-4-8", {"anthropic"})],
+    ),
+    (
+        {},
+        [Claim("", "x", "claude-code"), Claim("glm-4.6", "y", "claude-code")],
+        [("claude-code", None, {"anthropic"}), ("claude-code", "glm-4.6", {"zhipu"})],
+    ),
+    ({}, [Claim("", "x"), Claim(" ", "y", "")], []),
+]
+
+
+@pytest.mark.parametrize(("variables", "claims", "expected"), OF_AGENTS, ids=[str(row[1])[:90] for row in OF_AGENTS])
+def test_a_claim_of_an_agents_model(
+    variables: dict[str, str], claims: list[Claim], expected: list[tuple[str | None, str | None, set[str]]]
+) -> None:
+    found = author.detect(variables, claims).candidates
+    assert [(item.agent, item.model, set(item.families)) for item in found] == expected
+
+
 NAMES = ["claude-opus-4-8", "gpt-5.5", "gemini-2.5-pro", "house-model", "human", "codex", "claude-code", "x" * 500]
 MARKED = {"CLAUDECODE": "1", "CODEX_THREAD_ID": "x", "GEMINI_CLI": "1", "AI_AGENT": "opencode@1"}
 

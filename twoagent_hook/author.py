@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from twoagent_hook import datafiles, models, visible
 
 HUMAN = "human"
+UNNAMED = "unnamed-agent"
+_NAME = re.compile(r"[^\W\d_][\w.+-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,13 @@ class Claim(NamedTuple):
         text: a model's id, an agent's name, or `human`; empty where only `agent` is known.
         source: where it stands.
         agent: whose model it is, where that is known too.
+        running: whether it is of the very session that runs this, whose model may be any vendor's.
     """
 
     text: str
     source: str
     agent: str | None = None
+    running: bool = False
 
 
 def detect(variables: Mapping[str, str], claims: Sequence[Claim]) -> Author:
@@ -91,18 +96,19 @@ def detect(variables: Mapping[str, str], claims: Sequence[Claim]) -> Author:
         claims: explicit ones first.
     """
     marked = _markers(variables)
-    claimed = [_claimed(claim) for claim in claims if claim.text.strip() or claim.agent]
     joined: list[Candidate] = []
     partners: list[Candidate] = []
-    for candidate in claimed:
-        partner = next((mark for mark in marked if _fits(candidate, mark)), None)
+    for claim in claims:
+        if not claim.text.strip() and not claim.agent:
+            continue
+        candidate = _claimed(claim)
+        partner = next((mark for mark in marked if _fits(candidate, mark, running=claim.running)), None)
         partners += [partner] if partner else []
         whole = candidate if partner is None else _join(candidate, partner)
-        if all((whole.agent, whole.model) != (other.agent, other.model) for other in joined):
+        if all(_who(whole) != _who(other) for other in joined):
             joined.append(whole)
-    modelled = {candidate.agent for candidate in joined if candidate.model}
-    joined = [one for one in joined if one.model or one.agent not in modelled]
-    return Author((*joined, *(mark for mark in marked if mark not in partners)))
+    told = [one for one in joined if not any(_tells_more(other, one) for other in joined)]
+    return Author((*told, *(mark for mark in marked if mark not in partners)))
 
 
 def weak_signs(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -110,29 +116,47 @@ def weak_signs(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((row["variable"], row["says"]) for row in _table()["weak"] if _present(row, variables))
 
 
+def _who(candidate: Candidate) -> tuple[str | None, str | None, frozenset[str]]:
+    return candidate.agent, candidate.model, candidate.families
+
+
 def _join(claim: Candidate, mark: Candidate) -> Candidate:
     source = f"{mark.source} and {claim.source}"
-    return Candidate(mark.agent, claim.model, claim.families or mark.families, source)
+    return Candidate(mark.agent, claim.model, claim.families | mark.families, source)
 
 
-def _fits(claim: Candidate, mark: Candidate) -> bool:
-    if claim.agent is not None:
-        return claim.agent == mark.agent
-    return bool(claim.families & mark.families)
+def _fits(claim: Candidate, mark: Candidate, *, running: bool) -> bool:
+    """Whether they are of one author: what is claimed of an agent elsewhere takes no vendor away from this one."""
+    kin = bool(claim.families & mark.families)
+    if claim.agent is None:
+        return kin
+    return claim.agent == mark.agent and (kin or running or not mark.families)
+
+
+def _tells_more(one: Candidate, other: Candidate) -> bool:
+    """Whether the first names the model of the second, and leaves no vendor out."""
+    unknown = other.model is None and one.model is not None
+    return unknown and one.agent == other.agent and other.families <= one.families
 
 
 def _claimed(claim: Claim) -> Candidate:
     text, source = claim.text.strip(), claim.source
     if claim.agent is not None:
-        return Candidate(claim.agent, text or None, models.families(text) or _family_of(claim.agent), source)
+        return _of_agent(claim.agent, text, source)
     if text.lower() == HUMAN:
         return Candidate(HUMAN, None, frozenset(), source)
     name = models.normalise(text)
-    if name in _agents():
+    if name in agents():
         return Candidate(name, None, _family_of(name), source)
     if not models.specific(text):
         return Candidate(name, None, models.families(text), source)
     return Candidate(None, text, models.families(text), source)
+
+
+def _of_agent(agent: str, text: str, source: str) -> Candidate:
+    """A name that tells no vendor (`default`, a gateway's alias) may be any model of the agent's own vendor."""
+    named, usual = models.families(text), _family_of(agent)
+    return Candidate(agent, text if text and (named or not usual) else None, named or usual, source)
 
 
 def _table() -> dict[str, Any]:
@@ -143,10 +167,13 @@ def _rows() -> list[dict[str, Any]]:
     return [*_table()["markers"], *_table()["named"], *_table()["addresses"]]
 
 
-def _agents() -> frozenset[str]:
+@cache
+def agents() -> frozenset[str]:
+    """The names of all agents that are known."""
     return frozenset(row["agent"] for row in _rows())
 
 
+@cache
 def _family_of(agent: str) -> frozenset[str]:
     """The one vendor whose models this agent works with, if there is one."""
     return frozenset(row["family"] for row in _rows() if row["agent"] == agent and "family" in row)
@@ -164,7 +191,16 @@ def _markers(variables: Mapping[str, str]) -> list[Candidate]:
             found.setdefault(row["agent"], Candidate(row["agent"], None, _family_of(row["agent"]), row["variable"]))
     named = variables.get("AI_AGENT", "").strip()
     if named:
-        known = next((row for row in _table()["named"] if named.lower().startswith(row["prefix"])), None)
-        agent = known["agent"] if known else re.split(r"[@\s]|_\d", named)[0]
+        agent = _named(named)
         found.setdefault(agent, Candidate(agent, None, _family_of(agent), "AI_AGENT"))
     return list(found.values())
+
+
+def _named(value: str) -> str:
+    """The agent that AI_AGENT names; whatever it holds, somebody has set it who is no human."""
+    value = value.lower()
+    for row in _table()["named"]:
+        if value.startswith(row["prefix"]) and not value[len(row["prefix"]) :][:1].isalpha():
+            return str(row["agent"])
+    name = _NAME.match(re.split(r"[@\s/:]|_v?\d|_agent$", value, maxsplit=1)[0])
+    return UNNAMED if name is None or name[0] in {HUMAN, "true"} else name[0]
