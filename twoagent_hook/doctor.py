@@ -2,8 +2,8 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,7 +14,7 @@ from twoagent_hook.config import Config
 from twoagent_hook.console import own_command
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError, RefusedError, TwoAgentError, UnreviewedError
-from twoagent_hook.exits import Failure, exit_code, failure_of
+from twoagent_hook.exits import Failure, Outcome, exit_code, failure_of
 from twoagent_hook.gate import author_of
 from twoagent_hook.git import Location, Workspace
 from twoagent_hook.hooks import Hooks
@@ -56,6 +56,7 @@ class Trial(NamedTuple):
     """
 
     spec: str
+    unusable: Failure | None = None
     models: tuple[str, ...] | None = None
     models_problem: Failure | None = None
     small: Probe | None = None
@@ -69,7 +70,7 @@ class Report:
     Attributes:
         problem: with which a commit would end, as no verdict; None where it would be reviewed.
         exit_code: of such a commit, where nobody objects to it.
-        kept: where each setting has its value and from where (key, value, origin).
+        asked: whether anybody was, or would have been, asked in earnest (`--online`).
     """
 
     versions: Mapping[str, str]
@@ -86,6 +87,7 @@ class Report:
     problem: Failure | None
     exit_code: int
     trials: tuple[Trial, ...] = ()
+    asked: bool = False
 
 
 class Doctor:
@@ -160,11 +162,13 @@ class Doctor:
 
     # --- reviewers ----------------------------------------------------------------------------------------
 
+    def _specs(self) -> list[str]:
+        return [spec for spec in self._config.reviewers if spec != backends.RULES]
+
     def _found(self) -> list[Reviewer]:
         """Those that can be resolved at all."""
         variables = self._environment.variables
-        specs = [spec for spec in self._config.reviewers if spec != backends.RULES]
-        found = (_or_none(partial(backends.find, spec, self._config, variables)) for spec in specs)
+        found = (_or_none(partial(backends.find, spec, self._config, variables)) for spec in self._specs())
         return [item for item in found if item is not None]
 
     def _standings(self, who: Author) -> tuple[Standing, ...]:
@@ -192,7 +196,8 @@ class Doctor:
             if not self._config.reviewers:
                 seen, command = backends.seen(self._config, variables), own_command(self._environment)
                 raise UnreviewedError("no reviewer is named", advice.to_name_one(seen, who, self._place, command))
-            policy.rank(self._found(), who, self._config)
+            # One that can't be resolved is an error, as it is for a commit.
+            policy.rank([backends.find(spec, self._config, variables) for spec in self._specs()], who, self._config)
         except RefusedError as error:
             do = advice.to_differ(backends.seen(self._config, variables), who, self._config, self._place)
             return failure_of(RefusedError(error.what, do, error.details))
@@ -201,26 +206,39 @@ class Doctor:
         return None
 
     def _code(self, problem: Failure | None) -> int:
-        return 0 if problem is None else int(exit_code(problem.outcome, on_error=self._config.on_error))
+        if problem is None or (problem.outcome is Outcome.UNREVIEWED and self._config.on_error == "defer"):
+            return 0
+        return int(exit_code(problem.outcome, on_error=self._config.on_error))
 
     # --- online -------------------------------------------------------------------------------------------
 
-    def trials(self, report: Report) -> Iterator[Trial]:
-        """Ask in earnest: those that the command line names, else the one that would be asked first."""
+    def tried(self, report: Report) -> Report:
+        """The report with what came of asking in earnest: those of the command line, else who would be asked first."""
         named = self._flags.values.get("reviewers", ())
         first = [item.spec for item in report.standings if item.place == 1 and item.spec != backends.RULES]
         chosen = named or first or [item.spec for item in report.standings if item.unusable][:1]
-        for spec in chosen:
-            yield self._trial(spec, report.author)
+        trials = tuple(self._trial(spec, report.author) for spec in chosen)
+        problem = report.problem or self._failed(report, trials)
+        return replace(report, trials=trials, asked=True, problem=problem, exit_code=self._code(problem))
+
+    def _failed(self, report: Report, trials: tuple[Trial, ...]) -> Failure | None:
+        """Why a commit would end without a verdict although somebody may be asked: the first one failed in earnest.
+
+        One that can't be reached is followed by the next, which this says nothing of.
+        """
+        first = next((item.spec for item in report.standings if item.place == 1), None)
+        problem = next((item.small.problem for item in trials if item.spec == first and item.small), None)
+        others = any(item.place not in {None, 1} for item in report.standings)
+        return None if problem and problem.outcome is Outcome.UNREVIEWED and others else problem
 
     def _trial(self, spec: str, who: Author) -> Trial:
         try:
             found = backends.find(spec, self._config, self._environment.variables)
         except ConfigError as error:
-            made = Trial(spec, models_problem=failure_of(error))
+            made = Trial(spec, unusable=failure_of(error))
             return self._with_models(made, f"{spec}:-") if spec in self._config.providers else made
         if found.unusable:
-            return Trial(spec, models_problem=failure_of(UnreviewedError(f"{spec}: {found.unusable}", found.hint)))
+            return Trial(spec, unusable=failure_of(UnreviewedError(f"{spec}: {found.unusable}", found.hint)))
         backend = backends.build(found, self._config, self._environment.variables)
         asked = (probing.small(self._config), probing.full(self._config))
         made = self._with_models(Trial(spec), spec)
@@ -229,6 +247,8 @@ class Doctor:
         if first.reply is None:
             return made
         whole = run_async(lambda: probing.probe(backend, asked[1], who, self._config, _deadline(_PROBE_SECONDS)))
+        if whole.receipt == "none" and first.receipt == "whole":
+            whole = whole._replace(receipt="cut")
         return made._replace(full=whole)
 
     def _with_models(self, trial: Trial, spec: str) -> Trial:

@@ -4,9 +4,9 @@ The only importer of tomlkit: what a person wrote into their file, comments incl
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from twoagent_hook import config, datafiles, keys
+from twoagent_hook import config, datafiles, keys, visible
 from twoagent_hook.author import Author
 from twoagent_hook.backends import RULES, Sighting
 from twoagent_hook.config import Config
@@ -45,26 +45,63 @@ def user_text(text: str, choice: Choice, origin: str) -> str:
     Raises:
         ConfigError: the file can't be read, or what would be written could not be followed.
     """
-    import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     keys.layer_of(datafiles.parse_toml(text, origin), keys.USER, origin)
     try:
-        document = tomlkit.parse(text)
-        if choice.provider != RULES:
-            before = [spec for spec in document.get("reviewers", []) if spec not in {choice.spec, RULES}]
-            document["reviewers"] = [choice.spec, *before]
-        if choice.described:
-            providers = document.setdefault("providers", tomlkit.table(is_super_table=True))
-            table = providers.setdefault(choice.provider, tomlkit.table())
-            for key, value in choice.described.items():
-                table[key] = value
-    except (TOMLKitError, TypeError, AttributeError) as error:
-        do = f'correct {origin} by hand: `reviewers = ["{choice.spec}"]`'
-        raise ConfigError(f"{origin} can't be added to ({type(error).__name__})", do) from None
-    made = tomlkit.dumps(document)
+        made = _added(text, choice)
+        named = datafiles.parse_toml(made, origin).get("reviewers", ())
+    except (TOMLKitError, ConfigError, TypeError, AttributeError, ValueError):
+        lines = [f"reviewers = {toml_of([choice.spec])}", *(["", *_described(choice)] if choice.described else [])]
+        do = "\n".join(("write it by hand:", *(f"  {line}" for line in lines)))
+        raise ConfigError(f"{origin} has a form to which nothing can be added safely", do) from None
+    if choice.provider != RULES and choice.spec not in named:
+        raise ConfigError(f"{origin} can't take `{choice.spec}`", "write it by hand")
     settings_of(made, origin)
     return made
+
+
+def _added(text: str, choice: Choice) -> str:
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    if choice.provider != RULES:
+        names: Any = document.get("reviewers")
+        if names is None:
+            document["reviewers"] = [choice.spec]
+        else:
+            for other in [name for name in list(names) if name in {choice.spec, RULES}]:
+                names.remove(other)
+            names.insert(0, choice.spec)
+    if choice.described:
+        providers: Any = document.setdefault("providers", tomlkit.table(is_super_table=True))
+        table = providers.setdefault(choice.provider, tomlkit.table())
+        for key, value in choice.described.items():
+            table[key] = value
+    return tomlkit.dumps(document)
+
+
+def _described(choice: Choice) -> list[str]:
+    rows = [f"{key} = {toml_of(value)}" for key, value in choice.described.items()]
+    return [f"[providers.{toml_of(choice.provider)}]", *rows]
+
+
+def toml_of(value: Any) -> str:
+    """A text, or a list of texts, as TOML spells it."""
+    import tomlkit
+
+    return str(tomlkit.item(value).as_string())
+
+
+def check(choice: Choice) -> None:
+    """Whether it could be written, and read again by people.
+
+    Raises:
+        ConfigError: a part of it holds what no name or address holds.
+    """
+    for part in choice:
+        if part != visible.line(part).strip() or "\t" in part:
+            raise ConfigError(f"{visible.excerpt(part, 80)} holds a character that nobody sees", "write it without")
 
 
 def settings_of(text: str, origin: str) -> Config:
@@ -83,7 +120,7 @@ def policy_text(choice: Choice) -> str:
     Raises:
         ConfigError: it could not be followed.
     """
-    made = datafiles.packaged("templates/sample/policy.txt").replace("{reviewer}", choice.spec)
+    made = datafiles.packaged("templates/sample/policy.txt").replace("{reviewers}", toml_of([choice.spec]))
     config.policy_layer({keys.POLICY_FILE: made}, "new")
     return made
 

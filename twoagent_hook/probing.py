@@ -25,7 +25,7 @@ class Probe(NamedTuple):
         tokens: of the prompt, estimated.
         reply: None where there was none.
         verdict: on the change that was made up for it; None where the reply is no review.
-        receipt: `whole`, `cut` (a part of what was sent did not come back), or None where there was no reply.
+        receipt: `whole`, `cut` (one of its two tokens came back), `none`, or None where there was no reply.
         problem: why it could not serve as a reviewer, or None.
     """
 
@@ -75,7 +75,8 @@ def _received(reply: Reply, prompt: Prompt) -> str:
         receipt = replies.parse(reply.text).receipt
     except InvalidReplyError:
         receipt = reply.text
-    return "whole" if prompt.receipt.expected in (receipt or "") else "cut"
+    tokens = [token in (receipt or "") for token in prompt.receipt]
+    return "whole" if prompt.receipt.expected in (receipt or "") else "cut" if any(tokens) else "none"
 
 
 def _packed(config: Config, filler: int) -> tuple[ScreenedChange, Prompt]:

@@ -173,7 +173,7 @@ class Client:
         """
         try:
             answer = await self._open.models.with_raw_response.list(extra_headers=self._unsigned())
-            found = _ids(answer.http_response.content)
+            found = _ids(self._masked(answer.http_response.content))
         except openai.APIStatusError as error:
             refusal = Answer(error.status_code, error.response.headers, self._masked(error.response.content))
             raise self.refusal(refusal) from None

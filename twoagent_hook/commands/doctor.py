@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import replace
 
 from twoagent_hook import console
 from twoagent_hook.environment import Environment
@@ -19,7 +18,7 @@ def run(arguments: argparse.Namespace, environment: Environment, _started: float
         from twoagent_hook.progress import waiting
 
         with waiting("asking in earnest", shown=environment.get("TERM") != "dumb"):
-            found = replace(found, trials=tuple(doctor.trials(found)))
+            found = doctor.tried(found)
     data = output.payload(found)
     console.write(json.dumps(data) + "\n" if arguments.output_format == "json" else output.render(data))
     return int(data["exit_code"])

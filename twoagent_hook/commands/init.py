@@ -3,18 +3,21 @@
 import argparse
 import difflib
 import os
+import re
+import shlex
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from twoagent_hook import config, console, git, hooks, keys, samples
+from twoagent_hook import config, console, files, git, hooks, keys, samples, visible
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError, GitError, TwoAgentError, UnreviewedError, UsageError
-from twoagent_hook.exits import ExitCode
+from twoagent_hook.exits import ExitCode, Outcome
+from twoagent_hook.git import Location
 
 if TYPE_CHECKING:
     from twoagent_hook.backends import Sighting
@@ -48,14 +51,17 @@ class _Setup:
         from twoagent_hook import onboarding
 
         choice = self._chosen(onboarding.settings_of(self._before, self._path))
+        onboarding.check(choice)
         if self._arguments.list_models:
             self._list(choice)
             return
         choice = self._with_model(choice)
+        # All of it is made, and held to its own checks, before the first file is written.
         text = onboarding.user_text(self._before, choice, self._path)
+        policy = onboarding.policy_text(choice)
         self._try(choice, onboarding.settings_of(text, self._path))
-        self._keep(text)
-        self._equip(choice)
+        self._keep(text, choice)
+        self._equip(policy)
 
     # --- the choice ---------------------------------------------------------------------------------------
 
@@ -64,6 +70,11 @@ class _Setup:
         from twoagent_hook.onboarding import Choice
 
         given = self._arguments
+        if given.provider and not (self._asks or given.yes or given.list_models):
+            raise UsageError(
+                "there is no terminal to ask in, so nothing was sent or written",
+                "add --yes if what the flags say is your choice",
+            )
         if given.provider:
             if given.provider not in settings.providers and given.provider != backends.RULES and not given.base_url:
                 raise UsageError(
@@ -116,7 +127,7 @@ class _Setup:
                 return Choice(backends.RULES)
             if answer == _GATEWAY:
                 return self._gateway()
-            if answer.isdigit() and 1 <= int(answer) <= len(found):
+            if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(found):
                 return Choice(found[int(answer) - 1].provider.name)
             _say(f"One of 1 to {len(found)}, {_GATEWAY} or {_RULES}." if found else f"{_GATEWAY} or {_RULES}.")
 
@@ -132,7 +143,11 @@ class _Setup:
                 break
             except ConfigError as error:
                 _say(f"{error.what}; {error.do}")
-        return Choice(name, "", url, _ask("The variable that holds its key (empty: it needs none): "))
+        while True:
+            variable = _ask("The variable that holds its key (empty: it needs none): ")
+            if not variable or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+                return Choice(name, "", url, variable)
+            _say("That is not the name of an environment variable; the key itself is never kept. Once more:")
 
     # --- the model ----------------------------------------------------------------------------------------
 
@@ -221,51 +236,88 @@ class _Setup:
         until = time.monotonic() + _TRIAL_SECONDS
         with waiting(f"asking {choice.spec}", shown=self._environment.get("TERM") != "dumb"):
             made = run_async(lambda: probing.probe(backend, asked, author, settings, until))
-        if made.problem is not None and kin is None:
-            raise UnreviewedError(made.problem.what, made.problem.do)
+        if made.problem is not None and (kin is None or made.problem.outcome is not Outcome.REFUSED):
+            raise UnreviewedError(f"the trial failed, and nothing was written: {made.problem.what}", made.problem.do)
         _say(f"It answered in {made.seconds:.1f} s{_about(made)}.")
 
     # --- what is written ----------------------------------------------------------------------------------
 
-    def _keep(self, text: str) -> None:
+    def _keep(self, text: str, choice: "Choice") -> None:
         """Write the user's own file, shown first as the difference to what it was."""
         if text == self._before:
-            _say(f"{self._path} says so already.")
+            if choice.provider != "rules":
+                _say(f"{self._path} says so already.")
             return
-        lines = difflib.unified_diff(self._before.splitlines(), text.splitlines(), "before", self._path, lineterm="")
-        _say("", *lines, "")
+        # Without the lines around: they may hold headers of other providers.
+        lines = difflib.unified_diff(self._before.splitlines(), text.splitlines(), "before", self._path, "", "", 0, "")
+        _say("", *map(visible.line, lines), "")
         if self._asks and not _agrees(f"Write {self._path}?", default=True):
             raise UsageError("nothing was written", "run it again when you want to")
         _write(self._path, text)
         _say(f"Written: {self._path}")
 
-    def _equip(self, choice: "Choice") -> None:
+    def _equip(self, policy: str) -> None:
         """The repository's own files: written where that is asked for, and never over what is there."""
-        from twoagent_hook import onboarding
-
-        files = {keys.POLICY_FILE: onboarding.policy_text(choice)}
         target = self._arguments.target
         hook = samples.hook_text(target, self._command)
-        if target in samples.FRAMEWORKS:
-            files[".pre-commit-config.yaml"] = hook
         try:
             location = git.locate(self._environment)
         except GitError:
-            _say("", "Not in a git repository: run it again in one, or paste this there:", "", *files.values(), hook)
+            _say("", "Not in a git repository: run it again in one, or write there:")
+            _show(keys.POLICY_FILE, policy)
+            _show(_PLACES.get(target, ".pre-commit-config.yaml"), hook)
             return
-        wanted = self._arguments.write or (
-            self._asks and _agrees(f"Write {' and '.join(files)} into {location.worktree}?", default=False)
+        wanted = self._wanted(location, policy, hook)
+        names = [os.path.relpath(item.path, location.worktree) for item in wanted if item.own]
+        write = self._arguments.write or (
+            self._asks
+            and bool(names)
+            and _agrees(f"Write {' and '.join(names)} in {location.worktree}?", default=False)
         )
-        for name, text in files.items():
-            _offer(os.path.join(location.worktree, name), text, write=wanted)
-        if target == "plain":
+        for item in wanted:
+            _offer(item, write=write)
+        if target in {"husky", "lefthook"}:
+            _show(_PLACES[target], hook)
+        tracked = [item.path for item in wanted if item.tracked and os.path.isfile(item.path)]
+        _say("", "Next:", *(f"  {line}" for line in _next(target, tracked)))
+
+    def _wanted(self, location: Location, policy: str, hook: str) -> "list[_File]":
+        target, path = self._arguments.target, os.path.join(location.worktree, keys.POLICY_FILE)
+        elsewhere = _policy_elsewhere(location.worktree)
+        wanted = [_File(path, policy, held_by=elsewhere)]
+        if target in samples.FRAMEWORKS:
+            wanted.append(_File(os.path.join(location.worktree, ".pre-commit-config.yaml"), hook))
+        elif target == "plain":
+            place = hooks.inspect(location, self._environment).path
             # Where `core.hooksPath` leads out of the repository, the folder belongs to others as well.
-            path = hooks.inspect(location, self._environment).path
-            own = os.path.realpath(path).startswith(os.path.realpath(location.common_dir) + os.sep)
-            _offer(path, hook, write=wanted and own, mode=0o755)
-        elif target not in samples.FRAMEWORKS:
-            _say("", hook)
-        _say("", "Next:", *(f"  {line}" for line in _next(target, list(files))))
+            own = os.path.realpath(place).startswith(os.path.realpath(location.common_dir) + os.sep)
+            wanted.append(_File(place, hook, mode=0o755, own=own, tracked=False))
+        return wanted
+
+
+_PLACES = {"husky": ".husky/pre-commit", "lefthook": "lefthook.yml", "plain": ".git/hooks/pre-commit"}
+
+
+class _File(NamedTuple):
+    """A file of the repository that would be written.
+
+    Attributes:
+        held_by: another file that holds the same already; empty where there is none.
+        own: whether its folder belongs to the repository.
+    """
+
+    path: str
+    text: str
+    mode: int = 0o644
+    held_by: str = ""
+    own: bool = True
+    tracked: bool = True
+
+
+def _policy_elsewhere(worktree: str) -> str:
+    """The `pyproject.toml` that holds the policy, as far as that can be told; two would be an error."""
+    content = files.read(os.path.join(worktree, config.PYPROJECT), 1 << 20)
+    return config.PYPROJECT if b"[tool.twoagent-hook" in (content or b"") else ""
 
 
 def _about(made: object) -> str:
@@ -276,29 +328,47 @@ def _about(made: object) -> str:
     return f"{who} ({reply.api}, {reply.form})"
 
 
-def _next(target: str, files: list[str]) -> Iterator[str]:
+def _next(target: str, tracked: list[str]) -> Iterator[str]:
     if target in samples.FRAMEWORKS:
         if shutil.which(target) is None:
             yield f"pipx install {target}"
         yield f"{target} install"
-    yield f"git add {' '.join(files)}"
-    yield 'git commit -m "Let another model review what is committed"'
-
-
-def _offer(path: str, text: str, *, write: bool, mode: int = 0o644) -> None:
-    """Write a new file, or show what belongs into it."""
-    if os.path.lexists(path):
-        _say("", f"{path} exists and is left as it is; what belongs into it:", "", text)
-    elif not write:
-        _say("", f"{path} (--write writes it):", "", text)
+    if tracked:
+        yield f"git add {shlex.join(os.path.relpath(path) for path in tracked)}"
+        yield 'git commit -m "Let another model review what is committed"'
     else:
-        _write(path, text, mode)
-        _say(f"Written: {path}")
+        yield "write the files above, `git add` them, and commit"
+
+
+def _offer(item: _File, *, write: bool) -> None:
+    """Write a new file, or show what belongs into it, and why it was not written."""
+    if item.held_by:
+        _say("", f"{item.held_by} holds a policy already, and is left as it is; what would be in {item.path}:")
+        _show(item.path, item.text)
+    elif os.path.lexists(item.path):
+        _say("", f"{item.path} exists and is left as it is; what belongs into it:")
+        _show(item.path, item.text)
+    elif not item.own:
+        _say(
+            "",
+            f"not written, since `core.hooksPath` leads out of this repository, to {item.path}; what belongs there:",
+        )
+        _show(item.path, item.text)
+    elif not write:
+        _say("", "not written (--write writes it):")
+        _show(item.path, item.text)
+    else:
+        _write(item.path, item.text, item.mode)
+        _say(f"Written: {item.path}")
+
+
+def _show(name: str, text: str) -> None:
+    _say("", f"--- {visible.path(name)}", text.rstrip("\n"))
 
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return ""
@@ -314,7 +384,7 @@ def _write(path: str, text: str, mode: int = 0o600) -> None:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder)
-        with open(handle, "w", encoding="utf-8") as file:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.chmod(name, mode)
         os.replace(name, os.path.realpath(path))
@@ -330,10 +400,15 @@ def _say(*lines: str) -> None:
 
 def _ask(question: str) -> str:
     console.write(question)
-    answer = sys.stdin.readline()
-    if not answer:
-        raise UsageError("the conversation ended before everything was answered; nothing was written", "run it again")
-    return answer.strip()
+    while True:
+        answer = sys.stdin.readline()
+        if not answer:
+            what = "the conversation ended before everything was answered; nothing more was written"
+            raise UsageError(what, "run it again")
+        answer = answer.strip()
+        if answer == visible.line(answer):
+            return answer
+        _say("That holds a character that nobody sees; once more:")
 
 
 def _agrees(question: str, *, default: bool) -> bool:

@@ -69,8 +69,8 @@ def _author(author: Author | None) -> dict[str, Any]:
 def _review(review: Review) -> dict[str, Any]:
     return {
         "provider": review.reviewer.provider,
-        "model": _line(review.answered[0] if review.answered else review.reviewer.model),
-        "requested_model": _line(review.reviewer.model),
+        "model": _line(review.answered[0] if review.answered else review.reviewer.model) or None,
+        "requested_model": _line(review.reviewer.model) or None,
         "origin": review.reviewer.origin,
         "verdict": review.verdict.label,
         "stated_verdict": review.stated.label,

@@ -7,6 +7,7 @@ from twoagent_hook import visible
 from twoagent_hook.author import Candidate
 from twoagent_hook.doctor import Report, Standing, Trial, setting_rows
 from twoagent_hook.exits import Failure
+from twoagent_hook.hooks import Hooks
 from twoagent_hook.probing import Probe
 
 VERSION = 1
@@ -34,10 +35,16 @@ def payload(report: Report) -> dict[str, Any]:
         ],
         "notices": list(report.config.notices),
         "user_file": report.user_file,
-        "hooks": report.hooks._asdict() | {"disabled": list(report.hooks.disabled)} if report.hooks else None,
+        "hooks": _hooks_data(report.hooks),
         "log": {"path": report.log_path, "rows": report.log_rows, "problem": report.log_problem},
-        "online": [_trial(trial) for trial in report.trials],
+        "online": [_trial(trial) for trial in report.trials] if report.asked else None,
     }
+
+
+def _hooks_data(found: Hooks | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return found._asdict() | {"path": visible.path(found.path), "disabled": list(found.disabled)}
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:
@@ -76,6 +83,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
 def _trial(trial: Trial) -> dict[str, Any]:
     return {
         "spec": visible.excerpt(trial.spec, 200),
+        "unusable": _failure(trial.unusable),
         "models": None if trial.models is None else list(trial.models),
         "models_problem": _failure(trial.models_problem),
         "small": _probe(trial.small),
@@ -177,7 +185,8 @@ def _hooks(data: Mapping[str, Any]) -> Iterator[str]:
     if found is None:
         return
     if found["kind"] is None:
-        yield f"no   {found['path']} does not exist: commits are not reviewed here (`pre-commit install`, or `init`)"
+        what = "is no file that git could run" if found["present"] else "does not exist"
+        yield f"no   {found['path']} {what}: commits are not reviewed here (`pre-commit install`, or `init`)"
     elif found["gated"]:
         yield f"ok   {found['path']} ({found['kind']}) runs the gate"
     else:
@@ -190,11 +199,19 @@ def _log(data: Mapping[str, Any]) -> Iterator[str]:
     if found["problem"]:
         yield f"no   {found['problem']}"
     elif found["path"]:
-        yield f"ok   {found['path']}, {found['rows']} rows"
+        yield (
+            f"ok   {found['path']}, {found['rows']} rows"
+            if found["rows"]
+            else f"ok   {found['path']}, nothing in it yet"
+        )
 
 
 def _online(data: Mapping[str, Any]) -> Iterator[str]:
-    for trial in data["online"]:
+    if data["online"] == []:
+        yield "nobody was asked: none may be, or none is named"
+    for trial in data["online"] or ():
+        if trial["unusable"]:
+            yield f"no   not asked: {trial['unusable']['what']}; {trial['unusable']['do'].rstrip('.')}"
         yield from _models(trial)
         for title, name in (("a small request", "small"), ("one of the configured size", "full")):
             if trial[name] is not None:
@@ -218,7 +235,7 @@ def _models(trial: Mapping[str, Any]) -> Iterator[str]:
 def _tried(title: str, spec: str, found: Mapping[str, Any], *, full: bool) -> Iterator[str]:
     size = f"about {found['estimated_tokens']} tokens"
     mark = "no  " if found["problem"] else "ok  "
-    how = f"{found['api']}, {found['form']}, {found['requests']} request(s)" if found["api"] else "no reply"
+    how = f"{found['api']}, {found['form']}, requests: {found['requests']}" if found["api"] else "no reply"
     who = f", answered by {found['answered'][0]}" if found["answered"] else ""
     yield f"{mark} {spec}: {title} ({size}): {how}, {found['latency_sec']:.1f} s{who}"
     if full and found["receipt"] == "cut":
@@ -230,12 +247,23 @@ def _tried(title: str, spec: str, found: Mapping[str, Any], *, full: bool) -> It
 
 
 def _end(data: Mapping[str, Any]) -> Iterator[str]:
-    problem = data["problem"]
+    problem, found = data["problem"], data["hooks"]
     if problem is None:
         first = next((item["spec"] for item in data["reviewers"] if item["place"] == 1), "nobody")
-        yield f"A change staged now would be reviewed by {first}."
+        by = "judged by the rules alone, by no model" if first == "rules" else f"reviewed by {first}"
+        yield f"A change staged now would be {by}."
+        if found is not None and (not found["gated"] or found["disabled"]):
+            yield "But no hook would run it here: `twoagent-hook review` by hand does."
         return
-    ends = "would be stopped" if data["exit_code"] else "would pass unreviewed, since `on-error` says so"
+    deferred = problem["outcome"] == "unreviewed" and any(
+        row["key"] == "on-error" and row["value"] == "defer" for row in data["settings"]
+    )
+    passes = (
+        "would be deferred, since `on-error` says so"
+        if deferred
+        else "would pass unreviewed, since `on-error` says so"
+    )
+    ends = "would be stopped" if data["exit_code"] else passes
     yield f"A change staged now {ends}: {problem['what']}"
     yield from (f"  {text}" for text in problem["details"])
     yield f"what to do: {problem['do']}"

@@ -76,12 +76,17 @@ def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
 
 
 def _who(payload: Mapping[str, Any]) -> str:
-    names = " and ".join(f"{review['model']} ({review['provider']})" for review in payload["reviews"])
+    names = " and ".join(f"{_model(review)} ({review['provider']})" for review in payload["reviews"])
     author = payload["author"]["agent"] or payload["author"]["model"]
     if not author:
         return f"{names} on a change by an unknown author"
     known = payload["author"]["model"] or payload["author"]["family"] or author == HUMAN
     return f"{names} on {author}'s change" + ("" if known else " (its model is unknown: independence is not shown)")
+
+
+def _model(review: Mapping[str, Any]) -> str:
+    """Some CLIs don't say which model answered."""
+    return str(review["model"] or "its own model")
 
 
 def _scope(payload: Mapping[str, Any]) -> str:
@@ -226,7 +231,7 @@ def _head(payload: Mapping[str, Any]) -> Iterator[Row]:
         yield _plain(f"{'Verdict' if verdict else 'Outcome'}: {label}", "bold")
     for review in payload["reviews"]:
         spent = _effort(payload)
-        who = f"{review['model']} ({review['provider']}, {review['origin']})"
+        who = f"{_model(review)} ({review['provider']}, {review['origin']})"
         yield _plain(f"{who} · {spent}" if spent else who, lead="reviewer: ")
     if payload["coverage"] is not None:
         yield _plain(_author(payload["author"]), lead="author: ")
