@@ -7,6 +7,7 @@ send the change to another host.
 import asyncio
 import json
 import random
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -107,9 +108,20 @@ class Client:
                 follow_redirects=False,
                 event_hooks={"response": [_bound]},
                 trust_env=not local,  # a proxy can't reach this machine's own servers
-                verify=_http().create_ssl_context(),  # with SSL_CERT_FILE, which is no proxy's
+                verify=self._trust(),
             ),
         )
+
+    def _trust(self) -> ssl.SSLContext:
+        """Whom to believe: the system's authorities, or SSL_CERT_FILE's, which is no proxy's.
+
+        Reading them takes longer than a whole request to this machine, and plain http asks nobody for a certificate:
+        there nobody is believed, so that nothing but plain http can come of it.
+        """
+        if urlsplit(self._provider.base_url).scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context: ssl.SSLContext = _http().create_ssl_context()
+        return context
 
     async def persist(self, dialect: str, body: Mapping[str, Any], deadline: float) -> tuple[Answer, int]:
         """Send until there is an answer that repeating would not change; the deadline ends it from outside.
