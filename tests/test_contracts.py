@@ -65,7 +65,7 @@ def test_only_the_one_place_catches_everything() -> None:
                 names = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)} if node.type else {""}
                 if names & {"", "Exception", "BaseException"}:
                     broad.add(path.name)
-    assert broad == {"exits.py", "loops.py"}  # in loops.py it hands on whatever a thread raised
+    assert broad == {"exits.py", "loops.py", "processes.py"}  # in the latter two it hands on what a thread raised
 
 
 ORDER = [

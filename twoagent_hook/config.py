@@ -298,9 +298,11 @@ def _preferred(
 def _provider(name: str, layer: Layer, base: Provider | None) -> Provider:
     """The built-in provider of that name with what the user's file says, or one of the user's own."""
     values = layer.values
-    if "command" in values and ({"base-url", "api-key-env", "api-key-command", "api"} & set(values)):
+    if "command" in values and ({"base-url", "api-key-command", "api"} & set(values)):
         raise ConfigError(f"{layer.origin}: `command` is run, and can't stand beside an endpoint", "keep one of them")
-    kind = Provider(name, "") if base is None or ("command" in values) != bool(base.command) else base
+    # A built-in endpoint that becomes a command, or the other way round, has nothing of the built-in one left.
+    other = base is None or ("command" in values and not base.command) or ("base-url" in values and bool(base.command))
+    kind = Provider(name, "") if other or base is None else base
     url = values.get("base-url", kind.base_url)
     if not url and not values.get("command", kind.command) and not kind.address:
         do = 'write `base-url = "https://…/v1"`, or `command = ["PROGRAM", …]` for one that is run'

@@ -24,6 +24,7 @@ from twoagent_hook.backends.printed import Output, Printed
 from twoagent_hook.backends.processes import Child, Ran
 from twoagent_hook.config import Provider
 from twoagent_hook.errors import (
+    ConfigError,
     ContextTooLongError,
     EndpointError,
     InvalidReplyError,
@@ -109,6 +110,10 @@ class CommandBackend:
         self._others_keys = others_keys
         self._cache_folder = cache_folder
         self._recipe = recipe(provider.name)
+        # A policy can name the model, and not what the program is told to do.
+        if identity.model.startswith("-") or not identity.model.isprintable():
+            what = f"reviewer {identity.label}: a model's name can't begin with a dash, or hold what can't be printed"
+            raise ConfigError(what, "correct the name of the model")
 
     @property
     def identity(self) -> Identity:
@@ -143,7 +148,8 @@ class CommandBackend:
             try:
                 work = await asyncio.to_thread(self._laid_out, run, folder)
                 words = [self._identity.origin, *self._words(run, prompt)[1:]]
-                sets = {key: run.filled(value) for key, value in self._recipe.sets.items()}
+                # Some CLIs take this variable's word for where they are, and read the instructions of a project there.
+                sets = {key: run.filled(value) for key, value in self._recipe.sets.items()} | {"PWD": work}
                 stdin = run.stdin.encode("utf-8", "replace")
                 ran = await processes.run(
                     Child(words, self._environment() | sets, work, stdin, OUTPUT_LIMIT), deadline
@@ -172,9 +178,10 @@ class CommandBackend:
 
     def _clean(self, run: _Run) -> None:
         """Take away what it kept of this run in the user's folders, which its own random name shows."""
-        home = glob.escape(self._variables.get("HOME", ""))
         for pattern in self._recipe.removes:
-            for path in glob.glob(run.filled(pattern).replace("~", home, 1)) if home else ():
+            name, _, rest = run.filled(pattern).partition("/")
+            folder = self._variables.get(name, "")
+            for path in glob.glob(f"{glob.escape(folder)}/{rest}") if os.path.isabs(folder) else ():
                 with suppress(OSError):
                     shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
@@ -205,7 +212,7 @@ class CommandBackend:
 
     def _environment(self) -> dict[str, str]:
         """The user's own, without what is git's, the calling agent's, or another provider's key."""
-        vendor = self._identity.model.partition("/")[0].upper().replace("-", "_")
+        vendor = re.sub(r"[^A-Z0-9]", "_", self._identity.model.partition("/")[0].upper())
         keeps = [pattern.replace("{VENDOR}", vendor) for pattern in self._recipe.keeps]
         keeps += [self._provider.api_key_env] if self._provider.api_key_env else []
         removed = [*datafiles.packaged_toml("backends/clis.toml")["environment"]["removed"], *self._others_keys]
@@ -223,8 +230,9 @@ class CommandBackend:
         found = printed.READERS[self._recipe.output](Output(out, err, answer))
         if ran.code == 0 and not found.error:
             return found
-        said = found.error or err or out
-        raise self._failure(_kind(found.status, said), said, ran.code)
+        # Never the words on standard output: a model's reply may stand there, and it may speak of limits and keys.
+        said = found.error or _without_warnings(err)
+        raise self._failure(_kind(found.status, said), said or out, ran.code)
 
     def _failure(self, kind: str, said: str, code: int) -> TwoAgentError:
         """What its own words mean; what can't be told is an error of its own, which never opens a gate."""
@@ -234,8 +242,9 @@ class CommandBackend:
             return ContextTooLongError(f"{name}: the change is too long for this model{tail}", refusals.SMALLER)
         if kind == "login":
             return UnreviewedError(f"{name} is not logged in, or not let in{tail}", self._recipe.log_in)
-        if kind == "limits":
-            return UnreviewedError(f"{name} is over its limits{tail}", "try again later, or name another reviewer")
+        if kind in {"limits", "failing"}:
+            what = "is over its limits" if kind == "limits" else "can't have an answer from its model"
+            return UnreviewedError(f"{name} {what}{tail}", "try again later, or name another reviewer")
         if kind == "unreachable":
             confined = refusals.sandbox(self._variables)
             what = f"{name} can't reach its model: {confined}" if confined else f"{name} can't reach its model{tail}"
@@ -249,7 +258,8 @@ _STATUSES = {
     402: "limits",
     403: "login",
     404: "model",
-    408: "unreachable",
+    408: "failing",
+    409: "failing",
     413: "context",
     429: "limits",
 }
@@ -258,10 +268,15 @@ _STATUSES = {
 def _kind(status: int | None, said: str) -> str:
     """What a failure is about: by the HTTP status that the CLI met, else by its words."""
     if status is not None and status != 400:
-        return _STATUSES.get(status, "unreachable" if status >= 500 else "")
+        return _STATUSES.get(status, "failing" if status >= 500 else "")
     lower = said.lower()
     words = datafiles.packaged_toml("backends/clis.toml")["failures"]
     return next((kind for kind, found in words.items() if any(word in lower for word in found)), "")
+
+
+def _without_warnings(err: str) -> str:
+    """What some CLIs say at every start would hide why this run failed."""
+    return "\n".join(line for line in err.splitlines() if not line.lower().startswith("warning"))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ class Printed(NamedTuple):
     Attributes:
         text: the model's reply; empty where there is none.
         answered: the model that answered, where it is told.
-        error: what the CLI itself says went wrong; empty where nothing.
+        error: what the CLI itself says went wrong, in a place of its own; empty where it says nothing there.
         status: the HTTP status that it met, where it tells.
         finish: why the model stopped, where it is told and matters.
     """
@@ -50,16 +50,24 @@ def _claude(output: Output) -> Printed:
     found = list(_objects(output.out))
     data = next((item for item in reversed(found) if item.get("type") == "result"), None)
     if data is None:
-        return Printed(error=output.err or output.out or "it printed no result")
+        return Printed()
     structured = data.get("structured_output")
     text = json.dumps(structured) if isinstance(structured, dict) else _text(data.get("result"))
     messages = [_table(item.get("message")) for item in found if item.get("type") == "assistant"]
     models = [name for item in messages if (name := _text(item.get("model"))) and not name.startswith("<")]
-    said = (text, _text(data.get("api_error")), _text(data.get("error")), _text(data.get("api_error_type")))
-    error = " ".join(part for part in said if part) or "it failed" if data.get("is_error") else ""
     finish = None if isinstance(structured, dict) else _text(data.get("stop_reason")) or None
     status = count(data.get("api_error_status"))
-    return Printed("" if error else text, tuple(dict.fromkeys(models)), _claude_usage(data), error, status, finish)
+    answered, usage = tuple(dict.fromkeys(models)), _claude_usage(data)
+    if data.get("is_error") or _text(data.get("subtype")).startswith("error"):
+        return Printed("", answered, usage, _claude_error(data), status, finish)
+    return Printed(text, answered, usage, "", status, finish)
+
+
+def _claude_error(data: Mapping[str, Any]) -> str:
+    listed = data.get("errors")
+    said = [data.get(name) for name in ("result", "api_error", "error", "api_error_type")]
+    parts = [_text(part) for part in (*said, *(listed if isinstance(listed, list) else ()))]
+    return " ".join(part for part in parts if part) or _text(data.get("subtype")) or "it failed"
 
 
 def _claude_usage(data: Mapping[str, Any]) -> Usage:
@@ -83,9 +91,9 @@ def _codex(output: Output) -> Printed:
         elif kind == "error":
             last_error = _text(item.get("message"))
     if failed or not done:
-        error = failed or last_error or output.err or "it ended before it had an answer"
+        error = failed or last_error
         return Printed(error=error, usage=usage, status=_status_in(error))
-    return Printed(output.answer if output.answer.strip() else text, (), usage)
+    return Printed(output.answer if output.answer.strip() else text, (), usage, finish="completed")
 
 
 def _gemini(output: Output) -> Printed:
@@ -97,8 +105,6 @@ def _gemini(output: Output) -> Printed:
     tokens = {name: _table(_table(row).get("tokens")) for name, row in models.items()}
     usage = Usage(*(_total(tokens, name) for name in ("prompt", "candidates", "cached")))
     said = _text(error.get("message")) or (_text(error.get("type")) or "it failed" if error else "")
-    if not found and not said:
-        said = output.err or "it printed nothing"
     code = count(error.get("code"))
     text = "" if said else _text(data.get("response"))
     return Printed(text, _by_output(tokens, "candidates"), usage, said, code if code and code >= 400 else None)
@@ -116,14 +122,12 @@ def _copilot(output: Output) -> Printed:
             status = count(data.get("statusCode"))
         elif kind == "result":
             finished = item.get("exitCode") == 0
-    if finished and text:
-        return Printed(text)
-    return Printed(error=error or output.err or "it ended before it had an answer", status=status)
+    return Printed(text) if finished and text else Printed(error=error, status=status)
 
 
 def _opencode(output: Output) -> Printed:
     """A line an event; it does not say which model answered."""
-    text, error, usage, status = "", "", Usage(), None
+    text, error, usage, status, finish = "", "", Usage(), None, None
     for item in _objects(output.out):
         part = _table(item.get("part"))
         if item.get("type") == "text":
@@ -131,13 +135,18 @@ def _opencode(output: Output) -> Printed:
         elif item.get("type") == "step_finish":
             tokens = _table(part.get("tokens"))
             cached = count(_table(tokens.get("cache")).get("read"))
+            finish = _ENDS.get(_text(part.get("reason")))
             usage = Usage(count(tokens.get("input")), count(tokens.get("output")), cached)
         elif item.get("type") == "error":
             found = _table(item.get("error"))
             data = _table(found.get("data"))
             error = f"{_text(data.get('message'))} {_text(found.get('name'))}".strip() or "it failed"
             status = count(data.get("statusCode"))
-    return Printed("" if error else text, (), usage, error, status)
+    return Printed("" if error else text, (), usage, error, status, finish)
+
+
+# Others are left out: with some providers it has no word for an end that is natural.
+_ENDS = {"stop": "stop", "length": "length", "content-filter": "content_filter"}
 
 
 READERS: Mapping[str, Reader] = {
@@ -150,6 +159,9 @@ READERS: Mapping[str, Reader] = {
 }
 
 
+_BROKEN_LIMIT = 1000  # attempts at what begins like an object and is none; each may read far
+
+
 def _objects(out: str) -> Iterator[dict[str, Any]]:
     """The JSON objects in an output that may have chatter around them: the whole, else each that begins a line."""
     whole = _object(out)
@@ -157,12 +169,13 @@ def _objects(out: str) -> Iterator[dict[str, Any]]:
         yield whole
         return
     decoder = json.JSONDecoder()
-    place = 0
-    while (place := _next_start(out, place)) >= 0:
+    place = broken = 0
+    while broken < _BROKEN_LIMIT and (place := _next_start(out, place)) >= 0:
         try:
             value, end = decoder.raw_decode(out, place)
         except (ValueError, RecursionError):
             place += 1
+            broken += 1
             continue
         if isinstance(value, dict):
             yield value

@@ -12,8 +12,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 from contextlib import suppress
+from functools import partial
 from typing import IO, Any, NamedTuple
 
 COOKIE = "TWOAGENT_RUN"
@@ -55,14 +57,45 @@ async def run(child: Child, deadline: float) -> Ran:
         OSError: it can't be started.
     """
     cookie = secrets.token_hex(16)
+    started: list[subprocess.Popen[bytes]] = []
+    code = signalled = None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = _started(child, cookie, out, err)
         try:
-            cut = await _watch(process, (out, err), child.limit, deadline)
+            _raise(_uninterrupted(lambda: started.append(_started(child, cookie, out, err))))
+            await _watch(started[0], (out, err), child.limit, deadline)
         finally:
-            code = process.poll()
-            _end(process, cookie)
-        return Ran(code, _read(out, child.limit), _read(err, child.limit), cut)
+            for process in started:
+                code = process.poll()
+                signalled = _uninterrupted(partial(_end, process, cookie))
+        _raise(signalled)
+        return Ran(code, _read(out, child.limit), _read(err, child.limit), _too_much((out, err), child.limit))
+
+
+def _raise(signalled: KeyboardInterrupt | None) -> None:
+    if signalled is not None:
+        raise signalled
+
+
+def _uninterrupted(work: Callable[[], None]) -> KeyboardInterrupt | None:
+    """Do it to its end, and give the signal that came meanwhile: who presses ^C twice would leave processes behind."""
+    future: futures.Future[None] = futures.Future()
+
+    def do() -> None:
+        try:
+            work()
+            future.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - handed on to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=do).start()
+    signalled: KeyboardInterrupt | None = None
+    while not future.done():
+        try:
+            futures.wait([future])
+        except KeyboardInterrupt as error:
+            signalled = error
+    future.result()
+    return signalled
 
 
 def _started(child: Child, cookie: str, out: IO[bytes], err: IO[bytes]) -> "subprocess.Popen[bytes]":
@@ -88,43 +121,47 @@ def _feed(stream: IO[bytes], content: bytes) -> None:
 
 async def _watch(
     process: "subprocess.Popen[bytes]", outputs: Sequence[IO[bytes]], limit: int, deadline: float
-) -> bool:
-    """Wait for its end, the deadline, or too much output; says whether it was the last."""
+) -> None:
+    """Wait for its end, the deadline, or too much output."""
     pause = 0.005
-    while process.poll() is None and time.monotonic() < deadline:
-        if any(os.fstat(output.fileno()).st_size > limit for output in outputs):
-            return True
+    while process.poll() is None and time.monotonic() < deadline and not _too_much(outputs, limit):
         await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(pause * 1.5, 0.05)
-    return False
+
+
+def _too_much(outputs: Sequence[IO[bytes]], limit: int) -> bool:
+    return any(os.fstat(output.fileno()).st_size > limit for output in outputs)
 
 
 def _end(process: "subprocess.Popen[bytes]", cookie: str) -> None:
     """End it and all that it started: by descent, by process group, and by the cookie in their environment."""
     import psutil
 
-    running = process.poll() is None
-    family = _descendants(process.pid) if running else []
-    if running:
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGTERM)
+    family: list[Any] = []
+    if process.poll() is None:
+        family = _descendants(process.pid)
+        _signal_group(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_SECONDS)
         family += _descendants(process.pid)
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with suppress(OSError, subprocess.TimeoutExpired):
-            process.kill()
-            process.wait(1)
     for _ in range(_ROUNDS):
+        _signal_group(process.pid, signal.SIGKILL)
         left = [*family, *_marked(cookie)]
-        if not left:
-            break
         for one in left:
             with suppress(psutil.Error):
                 one.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+        if not left:
+            break
         psutil.wait_procs(left, timeout=_GRACE_SECONDS)
         family = []
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    """Reaches also what has cleaned its environment; a group outlives its leader, and keeps its number meanwhile."""
+    with suppress(OSError):
+        os.killpg(leader, number)
 
 
 def _descendants(pid: int) -> list[Any]:
@@ -137,13 +174,19 @@ def _descendants(pid: int) -> list[Any]:
 
 
 def _marked(cookie: str) -> list[Any]:
-    """Processes of this user that were started, at whatever remove, with our cookie in their environment."""
+    """Processes of this user that were started, at whatever remove, with our cookie in their environment.
+
+    Each group is ended as it is found, and the newest are looked at first: some live for milliseconds only, and
+    start the next. All of these groups are of our own child's session, or of one that it began.
+    """
     import psutil
 
     found = []
-    for one in psutil.process_iter():
+    for pid in sorted(psutil.pids(), reverse=True):
         with suppress(psutil.Error, OSError):
-            if one.pid != os.getpid() and one.status() != psutil.STATUS_ZOMBIE and one.environ().get(COOKIE) == cookie:
+            one = psutil.Process(pid)
+            if pid != os.getpid() and one.environ().get(COOKIE) == cookie and one.status() != psutil.STATUS_ZOMBIE:
+                _signal_group(os.getpgid(pid), signal.SIGKILL)
                 found.append(one)
     return found
 

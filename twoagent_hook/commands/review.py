@@ -15,6 +15,7 @@ from twoagent_hook.exits import ExitCode, Failure, Outcome
 from twoagent_hook.git import Location, Trees, Workspace
 
 if TYPE_CHECKING:
+    from twoagent_hook.backends.base import Request
     from twoagent_hook.gate import Gate, Options, Preview
     from twoagent_hook.trajectory import Entry
 
@@ -257,6 +258,7 @@ def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
                 "url": request.url,
                 "headers": dict(request.headers),
                 "body": dict(request.body),
+                "stdin": request.stdin,
             }
             for request in preview.requests
         ]
@@ -266,6 +268,21 @@ def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
     else:
         console.write("\n".join(_preview_lines(preview)) + "\n")
     return int(ExitCode.OPEN)
+
+
+_SPOKEN = ("messages", "instructions", "input")  # what is said, in the words of each API
+
+
+def _words(request: "Request") -> "list[str]":
+    """What a reviewer would read, whichever way it is put to it."""
+    from twoagent_hook import visible
+
+    body = request.body
+    system = [{"role": "system", "content": body["instructions"]}] if "instructions" in body else []
+    messages = [*system, *body.get("messages", ()), *body.get("input", ())]
+    parts = [(message["role"], message["content"]) for message in messages]
+    parts += [("standard input", request.stdin)] if request.stdin is not None else []
+    return [line for name, text in parts for line in ("", f"--- {name} ---", visible.block(text))]
 
 
 def _preview_lines(preview: "Preview") -> "list[str]":
@@ -281,9 +298,8 @@ def _preview_lines(preview: "Preview") -> "list[str]":
     for request in preview.requests:
         lines += ["", f"{request.method} {request.url}"]
         lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        lines += [f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key != "messages"]
-        for message in request.body.get("messages", ()):
-            lines += ["", f"--- {message['role']} ---", visible.block(message["content"])]
+        lines += [f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key not in _SPOKEN]
+        lines += _words(request)
     for prompt in preview.prompts:
         lines += ["", "--- system ---", visible.block(prompt.system), "", "--- user ---", visible.block(prompt.user)]
     return lines
