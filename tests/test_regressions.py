@@ -464,3 +464,12 @@ def test_no_two_runs_have_the_same_receipt_or_fence(gated: Repo, serve: Serve, c
     assert first.receipt != second.receipt
     assert first.user.split("fence: ")[1][:16] != second.user.split("fence: ")[1][:16]
     assert first.system == second.system
+
+
+def test_a_file_that_a_hooks_arguments_name_is_not_written_even_by_the_refusal(changed: Repo, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    result = changed.call("review", "--output-file", str(victim), PRE_COMMIT="1")
+    assert result.code == 2, result
+    assert "--output-file could loosen the gate" in result.text
+    assert victim.read_text() == "mine"

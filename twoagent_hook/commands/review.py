@@ -48,6 +48,7 @@ def _check_flags(arguments: argparse.Namespace, environment: Environment) -> Non
     given = [name for name in HAND_ONLY if getattr(arguments, name)] if environment.hook else []
     if given:
         flag = "--" + given[0].replace("_", "-")
+        arguments.output_file = None  # the refusal itself must not be written over a file that a repository named
         raise UsageError(
             f"{flag} could loosen the gate, and a hook's arguments may only tighten it",
             f"take {flag} out of the hook's arguments, and use it by hand",
