@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 4  # more than this machine may have cores: many a test waits for a program or a deadline
 STAMP := $(VENV)/.ready
 
 # Servers that others wrote, for the tests: each in a folder of its own, and installed anew where the version changes.
@@ -33,10 +34,10 @@ demo: $(STAMP)  ## the whole gate on a throwaway repository, offline
 	$(BIN)/twoagent-hook demo
 
 test: $(STAMP) $(AIMOCK)  ## every test but those of tests/real, with real git, frameworks and servers on loopback
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-all: $(STAMP) $(AIMOCK) $(LITELLM)  ## those too; installs 700 MB the first time
-	$(BIN)/python -m pytest -n auto --dist worksteal --real $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --real $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,18 @@ from twoagent_hook.backends.processes import Child, Ran
 from twoagent_hook.loops import run_async
 
 SOON = 5.0  # seconds that ending takes at the most, on a busy machine
-MARK = "TWOAGENT_TEST_MARK"
 LIMIT = 1 << 20
 
-# What scripts begin with: `note` keeps a process's number, and `sleep` is long enough to be found.
+# What scripts begin with: `note` keeps a process's number. Nothing of them lives for longer than a minute, and all of
+# them have the place of the numbers, or the test's own length of a nap, in their command line.
 HEAD = """
 import os, signal, subprocess, sys, time
+NAP = sys.argv[2]
 def note(pid=None):
-    with open(os.environ.get("PIDS") or sys.argv[1], "a") as file:
+    with open(sys.argv[1], "a") as file:
         file.write(f"{pid or os.getpid()}\\n")
 def hang():
-    time.sleep(300)
+    time.sleep(60)
 note()
 """
 
@@ -46,11 +48,11 @@ class Machine:
         self.pids_file = folder / "pids"
         self.folder = folder / "work"
         self.folder.mkdir()
-        self.mark = uuid.uuid4().hex
-        self.environment = {"PATH": os.environ["PATH"], MARK: self.mark, "PIDS": str(self.pids_file)}
+        self.nap = f"60.{uuid.uuid4().int % 10**12:012d}"
+        self.environment = {"PATH": os.environ["PATH"], "PIDS": str(self.pids_file), "NAP": self.nap}
 
     def child(self, script: str, *, stdin: bytes = b"", limit: int = LIMIT) -> Child:
-        argv = [sys.executable, "-IS", "-c", HEAD + script, str(self.pids_file)]
+        argv = [sys.executable, "-IS", "-c", HEAD + script, str(self.pids_file), self.nap]
         return Child(argv, self.environment, str(self.folder), stdin, limit)
 
     def run(self, script: str, *, seconds: float = 30, stdin: bytes = b"", limit: int = LIMIT) -> Ran:
@@ -58,32 +60,29 @@ class Machine:
         return run_async(lambda: processes.run(self.child(script, stdin=stdin, limit=limit), deadline))
 
     @property
-    def pids(self) -> set[int]:
-        return set(map(int, self.pids_file.read_text().split())) if self.pids_file.exists() else set()
-
-    @property
-    def alive(self) -> list[int]:
-        """Those that were noted, and those that have our mark in their environment."""
-        return sorted({pid for pid in self.pids if _lives(pid)} | set(_marked(self.mark)))
+    def pids(self) -> list[int]:
+        return list(map(int, self.pids_file.read_text().split())) if self.pids_file.exists() else []
 
     def wait_for(self, number: int) -> None:
         until(lambda: len(self.pids) >= number)
 
 
-def _lives(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _marked(mark: str) -> Iterator[int]:
+def alive(nap: str) -> list[psutil.Process]:
+    """The processes with this in their command line; their numbers alone may long be somebody else's."""
+    found = []
     for one in psutil.process_iter():
-        try:
-            if one.status() != psutil.STATUS_ZOMBIE and one.environ().get(MARK) == mark:
-                yield one.pid
-        except psutil.Error:
-            continue
+        with suppress(psutil.Error):
+            if nap in one.cmdline() and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+    return found
+
+
+def none_left(nap: str) -> None:
+    left = alive(nap)
+    for one in left:
+        with suppress(psutil.Error):
+            one.kill()
+    assert left == []
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> None:
@@ -97,10 +96,7 @@ def until(true: Callable[[], bool], seconds: float = 20) -> None:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)
     yield made
-    left = made.alive
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert left == []
+    none_left(made.nap)
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +160,7 @@ def test_what_is_no_program_is_an_error_of_the_system(machine: Machine) -> None:
 
 def test_a_grandchild_that_keeps_its_output_open_keeps_nobody_waiting(machine: Machine) -> None:
     started = time.monotonic()
-    ran = machine.run("note(subprocess.Popen(['sleep', '300']).pid); print('done')")
+    ran = machine.run("note(subprocess.Popen(['sleep', NAP]).pid); print('done')")
     assert time.monotonic() - started < SOON
     assert (ran.code, ran.out) == (0, b"done\n")
     assert len(machine.pids) == 2
@@ -196,10 +192,10 @@ def test_what_it_does_when_it_is_asked_to_end_does_not_count(machine: Machine) -
 
 FORK = "pid = os.fork()\nif pid == 0:\n    note()\n    hang()\n"
 TREES = {
-    "a-child": "note(subprocess.Popen(['sleep', '300']).pid)",
-    "a-grandchild": "subprocess.Popen(['sh', '-c', 'echo $$ >> \"$PIDS\"; sleep 300 & echo $! >> \"$PIDS\"; wait'])",
-    "one-in-a-session-of-its-own": "note(subprocess.Popen(['sleep', '300'], start_new_session=True).pid)",
-    "one-in-a-group-of-its-own": "note(subprocess.Popen(['sleep', '300'], process_group=0).pid)",
+    "a-child": "note(subprocess.Popen(['sleep', NAP]).pid)",
+    "a-grandchild": "subprocess.Popen(['sh', '-c', 'echo $$ >> \"$PIDS\"; sleep $NAP & echo $! >> \"$PIDS\"; wait'])",
+    "one-in-a-session-of-its-own": "note(subprocess.Popen(['sleep', NAP], start_new_session=True).pid)",
+    "one-in-a-group-of-its-own": "note(subprocess.Popen(['sleep', NAP], process_group=0).pid)",
     "a-daemon": (
         "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        for fd in range(3):\n            os.close(fd)\n"
         "        os.chdir('/')\n        note()\n        hang()\n    os._exit(0)\nos.wait()"
@@ -208,20 +204,17 @@ TREES = {
         "if os.fork() == 0:\n    for number in (1, 2, 15):\n        signal.signal(number, signal.SIG_IGN)\n"
         "    note()\n    hang()"
     ),
-    "one-with-a-clean-environment": "note(subprocess.Popen(['env', '-i', 'sleep', '300']).pid)",
+    "one-with-a-clean-environment": "note(subprocess.Popen(['env', '-i', 'sleep', NAP]).pid)",
     "one-that-is-stopped": f"{FORK}os.kill(pid, signal.SIGSTOP)",
     "one-that-is-started-anew": (
-        "if os.fork() == 0:\n    while True:\n        one = subprocess.Popen(['sleep', '300'])\n        note(one.pid)\n"
-        "        one.wait()"
+        "if os.fork() == 0:\n    for _ in range(500):\n        one = subprocess.Popen(['sleep', NAP])\n        note(one.pid)\n"
+        "        one.wait()\n    os._exit(0)"
     ),
     "one-that-starts-the-next-and-ends": (
-        "if os.fork() == 0:\n    while True:\n        if os.fork() > 0:\n            os._exit(0)\n        time.sleep(0.01)"
+        "if os.fork() == 0:\n    for _ in range(500):\n        if os.fork() > 0:\n            os._exit(0)\n"
+        "        time.sleep(0.01)\n    os._exit(0)"
     ),
-    "one-that-does-so-in-a-session-of-its-own": (
-        "if os.fork() == 0:\n    os.setsid()\n    while True:\n        if os.fork() > 0:\n            os._exit(0)\n"
-        "        time.sleep(0.01)"
-    ),
-    "forty-of-them": "for _ in range(40):\n    note(subprocess.Popen(['sleep', '300']).pid)",
+    "forty-of-them": "for _ in range(40):\n    note(subprocess.Popen(['sleep', NAP]).pid)",
 }
 
 
@@ -232,7 +225,7 @@ def test_all_that_it_leaves_behind_ends(tree: str, machine: Machine) -> None:
     assert time.monotonic() - started < SOON
     assert (ran.code, ran.out) == (0, b"there\n")
     assert machine.pids
-    assert machine.alive == []
+    assert alive(machine.nap) == []
 
 
 @pytest.mark.parametrize("deaf", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"], ids=["hangs", "is-deaf"])
@@ -243,20 +236,20 @@ def test_all_that_it_has_started_ends_with_it(deaf: str, machine: Machine) -> No
     assert time.monotonic() - started < 2 + SOON
     assert (ran.code, ran.out) == (None, b"there\n")
     assert len(machine.pids) > 45
-    assert machine.alive == []
+    assert alive(machine.nap) == []
 
 
 def test_one_that_has_left_in_every_way_ends_while_it_can_be_told_from_others(machine: Machine) -> None:
     """Without our mark, in a session of its own: it is seen as long as its parent is there."""
-    script = "note(subprocess.Popen(['env', '-i', 'sleep', '300'], start_new_session=True).pid); hang()"
+    script = "note(subprocess.Popen(['env', '-i', 'sleep', NAP], start_new_session=True).pid); hang()"
     assert machine.run(script, seconds=0.8).code is None
-    assert machine.alive == []
+    assert alive(machine.nap) == []
 
 
 def test_what_others_have_started_is_left_alone(machine: Machine) -> None:
-    other = subprocess.Popen(["/bin/sleep", "300"], env={processes.COOKIE: "another", "PATH": "/bin"})
+    other = subprocess.Popen(["/bin/sleep", "60"], env={processes.COOKIE: "another", "PATH": "/bin"})
     try:
-        machine.run("note(subprocess.Popen(['sleep', '300'], start_new_session=True).pid)")
+        machine.run("note(subprocess.Popen(['sleep', NAP], start_new_session=True).pid)")
         assert other.poll() is None
     finally:
         other.kill()
@@ -292,7 +285,7 @@ def test_an_output_of_full_length_is_no_flood(machine: Machine) -> None:
 def test_one_that_is_cancelled_is_ended(machine: Machine) -> None:
     async def cancelled() -> None:
         work = processes.run(
-            machine.child("note(subprocess.Popen(['sleep', '300']).pid); hang()"), time.monotonic() + 30
+            machine.child("note(subprocess.Popen(['sleep', NAP]).pid); hang()"), time.monotonic() + 30
         )
         task = asyncio.create_task(work)
         await asyncio.to_thread(machine.wait_for, 2)
@@ -301,7 +294,7 @@ def test_one_that_is_cancelled_is_ended(machine: Machine) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         run_async(cancelled)
-    assert machine.alive == []
+    assert alive(machine.nap) == []
 
 
 @pytest.mark.parametrize("times", [0, 1, 3])
@@ -340,7 +333,7 @@ def test_an_error_in_it_is_raised() -> None:
 def test_two_at_once_do_not_end_each_other(machine: Machine) -> None:
     async def both() -> list[Ran]:
         now = time.monotonic()
-        slow = "note(subprocess.Popen(['sleep', '300'], start_new_session=True).pid); time.sleep(1.5); print('done')"
+        slow = "note(subprocess.Popen(['sleep', NAP], start_new_session=True).pid); time.sleep(1.5); print('done')"
         return list(
             await asyncio.gather(
                 processes.run(machine.child("hang()"), now + 0.3),
@@ -362,16 +355,19 @@ def clis(tmp_path: Path) -> Iterator[Clis]:
     made = Clis(tmp_path / "bin")
     (made.folder / "git").symlink_to(str(shutil.which("git")))
     yield made
-    left = [pid for pid in started(made) if _lives(pid)]
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert left == []
+    for sign in (nap(made), str(made.folder / "claude")):
+        none_left(sign)
 
 
-def started(clis: Clis) -> list[int]:
-    """What the stand-in for Claude Code has started."""
+def nap(clis: Clis) -> str:
+    """What the command lines of all have that the stand-in for Claude Code has started."""
+    return standins.nap(str(clis.folder / ".claude.json"))
+
+
+def started(clis: Clis) -> int:
+    """How many it has started."""
     file = clis.folder / ".claude.json.pids"
-    return list(map(int, file.read_text().split())) if file.exists() else []
+    return file.read_text().count("\n") if file.exists() else 0
 
 
 @pytest.fixture
@@ -414,7 +410,7 @@ def kept(repo: Repo) -> set[str]:
 def test_a_signal_ends_the_run_and_all_of_it(number: signal.Signals, times: int, ready: Repo, clis: Clis) -> None:
     clis.install("claude", HANGS)
     process = begin(ready)
-    until(lambda: len(started(clis)) == 2)
+    until(lambda: started(clis) == 2)
     began = time.monotonic()
     for _ in range(times):
         process.send_signal(number)
@@ -423,7 +419,7 @@ def test_a_signal_ends_the_run_and_all_of_it(number: signal.Signals, times: int,
     assert time.monotonic() - began < SOON
     assert result.code == 130, result
     assert "Traceback" not in result.text, result
-    assert not [pid for pid in started(clis) if _lives(pid)]
+    assert alive(nap(clis)) == []
     if times == 1:
         assert (result.json["outcome"], result.json["exit_code"]) == ("interrupted", 130)
         assert rows(ready) == [("gate", "interrupted"), ("reviewer", "interrupted")]
@@ -438,7 +434,7 @@ def test_one_that_hangs_is_ended_at_the_deadline_of_the_hook(ready: Repo, clis: 
     assert (payload["outcome"], payload["exit_code"]) == ("unreviewed", 2), payload
     assert "gave no answer within" in payload["problem"]["what"]
     assert "raise `timeout`" in payload["problem"]["do"]
-    assert len(started(clis)) == 2
+    assert started(clis) == 2
     assert kept(ready) == {"empty"}
 
 
@@ -446,7 +442,7 @@ def test_one_that_leaves_others_behind_is_reviewed_by_all_the_same(ready: Repo, 
     clis.install("claude", standins.says("claude")._replace(does=("child", "daemon")))
     payload: Any = finish(begin(ready)).json
     assert payload["outcome"] == "approve", payload
-    assert len(started(clis)) == 2
+    assert started(clis) == 2
 
 
 def test_more_than_it_may_print_is_no_review(ready: Repo, clis: Clis) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -619,16 +620,21 @@ def _plant(template: str, stdin: str) -> None:
     path.write_text(stdin)
 
 
+def nap(plan_path: str) -> str:
+    """How long the sleepers of one stand-in sleep, in seconds: by this they are told from all other processes."""
+    return f"60.{zlib.crc32(plan_path.encode()):010d}"
+
+
 def sleeper(plan_path: str, *, session: bool = False) -> None:
     """Start a process that stays, and note its number beside the plan."""
-    child = subprocess.Popen(["/bin/sleep", "300"], start_new_session=session)
+    child = subprocess.Popen(["/bin/sleep", nap(plan_path)], start_new_session=session)
     with open(f"{plan_path}.pids", "a", encoding="utf-8") as file:
         file.write(f"{child.pid}\n")
 
 
 def _hang(_plan_path: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(300)
+    time.sleep(60)
 
 
 _DEEDS = {

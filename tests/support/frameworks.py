@@ -120,7 +120,7 @@ def assert_readable(text: str, indent: int = 0, width: int = WIDTH) -> None:
     plain = without_colour(text).replace("\r\n", "\n")
     assert not _CONTROL.search(plain), ascii(plain)
     long = [line for line in plain.splitlines() if len(line) > width + indent]
-    whole = ("approve  ", " log show ", "git apply ")
+    whole = ("approve  ", " log show ", "git apply ", "reviewers = ", "author = ", "author-from-transcript = ", "in /")
     assert not [line for line in long if not any(words in line for words in whole)], "\n".join(long)
 
 

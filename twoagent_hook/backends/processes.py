@@ -62,11 +62,12 @@ async def run(child: Child, deadline: float) -> Ran:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             _raise(_uninterrupted(lambda: started.append(_started(child, cookie, out, err))))
-            await _watch(started[0], (out, err), child.limit, deadline)
+            await _watch(started[0].pid, (out, err), child.limit, deadline)
         finally:
             for process in started:
-                code = process.poll()
+                over = _over(process.pid)
                 signalled = _uninterrupted(partial(_end, process, cookie))
+                code = process.returncode if over else None
         _raise(signalled)
         return Ran(code, _read(out, child.limit), _read(err, child.limit), _too_much((out, err), child.limit))
 
@@ -119,14 +120,23 @@ def _feed(stream: IO[bytes], content: bytes) -> None:
         stream.close()
 
 
-async def _watch(
-    process: "subprocess.Popen[bytes]", outputs: Sequence[IO[bytes]], limit: int, deadline: float
-) -> None:
+async def _watch(leader: int, outputs: Sequence[IO[bytes]], limit: int, deadline: float) -> None:
     """Wait for its end, the deadline, or too much output."""
     pause = 0.005
-    while process.poll() is None and time.monotonic() < deadline and not _too_much(outputs, limit):
+    while not _over(leader) and time.monotonic() < deadline and not _too_much(outputs, limit):
         await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(pause * 1.5, 0.05)
+
+
+def _over(leader: int) -> bool:
+    """Whether it has ended. It is not asked for its exit code yet: then its number, which is its group's too, might
+    become somebody else's before we have ended the group."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(leader).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _too_much(outputs: Sequence[IO[bytes]], limit: int) -> bool:
@@ -134,34 +144,38 @@ def _too_much(outputs: Sequence[IO[bytes]], limit: int) -> bool:
 
 
 def _end(process: "subprocess.Popen[bytes]", cookie: str) -> None:
-    """End it and all that it started: by descent, by process group, and by the cookie in their environment."""
+    """End it and all that it started: by descent, by process group, and by the cookie in their environment.
+
+    What has left the group, has cleaned its environment, and has lost its parent, can't be told from others.
+    """
     import psutil
 
     family: list[Any] = []
-    if process.poll() is None:
+    if not _over(process.pid):
         family = _descendants(process.pid)
         _signal_group(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
+        ends = time.monotonic() + _GRACE_SECONDS
+        while not _over(process.pid) and time.monotonic() < ends:
+            time.sleep(0.01)
         family += _descendants(process.pid)
+    _signal_group(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1)
     for _ in range(_ROUNDS):
-        _signal_group(process.pid, signal.SIGKILL)
         left = [*family, *_marked(cookie)]
+        if not left:
+            break
         for one in left:
             with suppress(psutil.Error):
                 one.kill()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-        if not left:
-            break
         psutil.wait_procs(left, timeout=_GRACE_SECONDS)
         family = []
 
 
-def _signal_group(leader: int, number: signal.Signals) -> None:
-    """Reaches also what has cleaned its environment; a group outlives its leader, and keeps its number meanwhile."""
+def _signal_group(group: int, number: signal.Signals) -> None:
+    """One signal for all of a group: nobody in it can start another one in between."""
     with suppress(OSError):
-        os.killpg(leader, number)
+        os.killpg(group, number)
 
 
 def _descendants(pid: int) -> list[Any]:
@@ -176,8 +190,8 @@ def _descendants(pid: int) -> list[Any]:
 def _marked(cookie: str) -> list[Any]:
     """Processes of this user that were started, at whatever remove, with our cookie in their environment.
 
-    Each group is ended as it is found, and the newest are looked at first: some live for milliseconds only, and
-    start the next. All of these groups are of our own child's session, or of one that it began.
+    The group of each is ended as it is found, and the newest are looked at first, since one may live for
+    milliseconds only, and start the next.
     """
     import psutil
 
@@ -185,7 +199,9 @@ def _marked(cookie: str) -> list[Any]:
     for pid in sorted(psutil.pids(), reverse=True):
         with suppress(psutil.Error, OSError):
             one = psutil.Process(pid)
-            if pid != os.getpid() and one.environ().get(COOKIE) == cookie and one.status() != psutil.STATUS_ZOMBIE:
+            # Our child has begun a session of its own: who is in ours is none of them, whatever its environment.
+            ours = os.getsid(pid) == os.getsid(0)
+            if not ours and one.environ().get(COOKIE) == cookie and one.status() != psutil.STATUS_ZOMBIE:
                 _signal_group(os.getpgid(pid), signal.SIGKILL)
                 found.append(one)
     return found
