@@ -523,7 +523,7 @@ def test_a_key_that_a_list_of_models_echoes_does_not_appear(machine: Repo, serve
 KEYS = """
 author author[].agent author[].families author[].label author[].model author[].source
 exit_code
-hooks hooks.disabled hooks.gated hooks.kind hooks.path hooks.present
+hooks hooks.disabled hooks.gated hooks.kind hooks.path hooks.present hooks.shadows
 log log.path log.problem log.rows
 not_counted not_counted[].says not_counted[].variable
 notices

@@ -512,6 +512,30 @@ def test_a_name_that_acts_on_a_terminal_is_shown_as_text(repo: Repo, gate: Path)
         assert "ü" in result.out or "\\u00fc" in result.out
 
 
+@pytest.mark.parametrize("name", ["yaml.py", "json.py", "pre_commit/__init__.py", "identify/__init__.py"])
+def test_what_shadows_the_framework_is_said(repo: Repo, gate: Path, name: str) -> None:
+    installed(PRE_COMMIT)(repo)
+    assert found(repo)["shadows"] == []
+    repo.write(name, "raise SystemExit(0)\n")
+    assert found(repo)["shadows"] == [name.partition("/")[0]]
+    shown = repo.call("doctor").out
+    assert f"{name.partition('/')[0]} in the work tree shadows a module of pre-commit's" in shown
+    assert found(repo, PYTHONSAFEPATH="1")["shadows"] == []
+
+
+@pytest.mark.parametrize("name", ["app.py", "test/__init__.py", "yaml/data.txt", "src/yaml.py", "json.txt", "this.py"])
+def test_what_shadows_nothing_is_not(repo: Repo, gate: Path, name: str) -> None:
+    installed(PRE_COMMIT)(repo)
+    repo.write(name, "x = 1\n")
+    assert found(repo)["shadows"] == []
+
+
+def test_prek_is_no_module_that_could_be_shadowed(repo: Repo, gate: Path) -> None:
+    installed(PREK)(repo)
+    repo.write("yaml.py", "raise SystemExit(0)\n")
+    assert found(repo)["shadows"] == []
+
+
 def test_the_text_says_each_state(repo: Repo, gate: Path) -> None:
     path = hook_of(repo)
     said = "commits are not reviewed here"

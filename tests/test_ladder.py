@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import server as endpoint
+from support.machine import give_to_another_group
 from support.repo import Repo
 from support.server import Answer, Request, Script, Server
 
@@ -353,6 +354,12 @@ def _dangling(path: Path, text: str) -> None:
     path.symlink_to("nowhere.json")
 
 
+def _of_another_group(path: Path, text: str) -> None:
+    path.write_text(text)
+    give_to_another_group(path)
+    path.chmod(0o660)
+
+
 def _endless(path: Path, text: str) -> None:
     path.symlink_to("/dev/zero")
 
@@ -367,7 +374,7 @@ def _folder(path: Path, text: str) -> None:
 
 PLACES: dict[str, tuple[Spoil, bool]] = {  # and whether the next run knows
     "writable-by-all": (_mode(0o606), True),
-    "writable-by-the-group": (_mode(0o660), True),
+    "writable-by-the-group": (_of_another_group, True),
     "of-another-user": (_of_another_user, True),
     "a-symlink": (_symlink, True),
     "a-dangling-symlink": (_dangling, True),

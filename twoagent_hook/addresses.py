@@ -9,6 +9,25 @@ def loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
+_SHARED = "fd00:ec2::/32"  # the same service of one cloud, by its IPv6 address
+
+
+def _link_local(host: str) -> bool:
+    """Whether it is an address of this link alone, in any way of writing it that a resolver takes."""
+    import ipaddress
+    import socket  # 5 ms, which a run that finds nothing staged need not wait for
+
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except (OSError, UnicodeEncodeError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_link_local or mapped in ipaddress.ip_network(_SHARED))
+
+
 def check_base_url(name: str, url: str, origin: str, *, allow_insecure: bool) -> None:
     """Refuse an address to which requests would go wrong, or in clear.
 
@@ -29,8 +48,7 @@ def check_base_url(name: str, url: str, origin: str, *, allow_insecure: bool) ->
         raise ConfigError(f"{key} holds a user name or password", "keys belong into `api-key-env`")
     if not known:
         raise ConfigError(f"{key} is no http(s) address: {url!a}", _EXAMPLE)
-    if not parts.netloc.isascii():
-        raise ConfigError(f"{key} is not ASCII: {url!a}", "write the host's name in punycode")
+    _check_host(key, parts.netloc, parts.hostname or "")
     clean = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
     if any(char.isspace() or not char.isprintable() for char in url.strip()):
         raise ConfigError(
@@ -48,6 +66,13 @@ def check_base_url(name: str, url: str, origin: str, *, allow_insecure: bool) ->
             f"{key} is plain http, so the change and the key could be read on the way",
             "use https, or set `allow-insecure = true` for a host inside your own network",
         )
+
+
+def _check_host(key: str, netloc: str, host: str) -> None:
+    if _link_local(host):
+        raise ConfigError(f"{key} is link-local, where clouds hand out credentials", "name the endpoint itself")
+    if not netloc.isascii():
+        raise ConfigError(f"{key} is not ASCII: {netloc!a}", "write the host's name in punycode")
 
 
 _EXAMPLE = 'write it like "https://api.example.com/v1"'

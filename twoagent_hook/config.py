@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twoagent_hook import datafiles
+from twoagent_hook import datafiles, files
 from twoagent_hook.addresses import check_base_url
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect
@@ -140,6 +140,9 @@ def user_layer(path: str) -> Layer:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{path} can't be read: {reason}", "correct the file or its permissions") from error
+    if files.writable_by_others(path):
+        # It names where changes and keys go, and programs to run.
+        raise ConfigError(f"{path} could be written by another user", "chmod go-w it and its folder, and look at it")
     return layer_of(datafiles.parse_toml(text, path), USER, path)
 
 

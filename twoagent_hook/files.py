@@ -19,7 +19,7 @@ def read(path: str, limit: int, *, end: bool = False, private: bool = False, fol
         return None
     try:
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or (private and not _private(status)):
+        if not stat.S_ISREG(status.st_mode) or (private and not own(status)):
             return None
         with os.fdopen(handle, "rb", closefd=False) as file:
             file.seek(max(0, status.st_size - limit) if end else 0)
@@ -30,5 +30,22 @@ def read(path: str, limit: int, *, end: bool = False, private: bool = False, fol
         os.close(handle)
 
 
-def _private(status: os.stat_result) -> bool:
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+def own(status: os.stat_result) -> bool:
+    """Whether nobody but this user (and root) could have written it.
+
+    A group of one's own, of the same number as oneself, as many systems give it, is oneself.
+    """
+    alone = status.st_gid == status.st_uid or not status.st_mode & 0o020
+    return status.st_uid in {os.geteuid(), 0} and alone and not status.st_mode & 0o002
+
+
+def writable_by_others(path: str) -> bool:
+    """Whether somebody else could write the file, or put another one in its place; False where it is not there."""
+    for place, sticky in ((path, False), (os.path.dirname(os.path.realpath(path)), True)):
+        try:
+            status = os.stat(place)
+        except OSError:
+            continue
+        if not own(status) and not (sticky and status.st_mode & stat.S_ISVTX):
+            return True
+    return False

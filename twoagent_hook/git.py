@@ -7,10 +7,11 @@ index is neither locked nor rewritten (a `git write-tree` on it would do both, a
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -89,6 +90,17 @@ class Trees(NamedTuple):
         return self.base == self.tree and not self.merged
 
 
+# What git needs of the user's environment; keys and the like are none of its business.
+_PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|TEMP|TMP|LANG|LANGUAGE|LC_\w+|TZ|XDG_\w+|SYSTEMROOT|LD_LIBRARY_PATH|DYLD_\w+"
+)
+
+
+def passed_on(variables: Mapping[str, str]) -> dict[str, str]:
+    """The part of an environment that git is given."""
+    return {name: value for name, value in variables.items() if _PASSED_ON.fullmatch(name)}
+
+
 def find_executable(environment: Environment) -> str:
     """The absolute path of git.
 
@@ -144,11 +156,8 @@ def locate(environment: Environment) -> Location:
         cwd = os.getcwd()
     except OSError as error:
         raise GitError("the current folder is gone", "change to a folder that exists") from error
-    variables = {
-        name: value
-        for name, value in environment.variables.items()
-        if not name.startswith("GIT_") or name.startswith(_DISCOVERY)
-    } | {"LC_ALL": "C"}
+    told = {name: value for name, value in environment.variables.items() if name.startswith(_DISCOVERY)}
+    variables = passed_on(environment.variables) | told | {"LC_ALL": "C"}
     asked = (
         "--absolute-git-dir",
         "--git-common-dir",
@@ -182,7 +191,7 @@ class Workspace:
 
     def __init__(self, location: Location, environment: Environment) -> None:
         self.location = location
-        self._inherited = {name: value for name, value in environment.variables.items() if not name.startswith("GIT_")}
+        self._inherited = passed_on(environment.variables)
         try:
             self._folder = tempfile.TemporaryDirectory(prefix="twoagent-hook-")
             self.root = self._folder.name

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ class Hooks(NamedTuple):
         kind: whose it is (a framework's name, or `script`); None where there is no such file.
         gated: whether the gate is in what it runs.
         disabled: why hooks, or this one, don't run in this environment.
+        shadows: names in the work tree that Python would take for the framework's own modules.
     """
 
     path: str
@@ -30,6 +32,7 @@ class Hooks(NamedTuple):
     kind: str | None
     gated: bool
     disabled: tuple[str, ...]
+    shadows: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -83,13 +86,37 @@ def inspect(location: Location, environment: Environment) -> Hooks:
     kind = None if text is None else framework.name if framework else "script"
     gated = text is not None and _gated(location, path, text, framework)
     disabled = tuple(_disabled(location, environment, path, framework, gated=gated))
-    return Hooks(path, os.path.lexists(path), kind, gated, disabled)
+    shadows = _shadows(location.worktree) if kind == "pre-commit" and not environment.get("PYTHONSAFEPATH") else ()
+    return Hooks(path, os.path.lexists(path), kind, gated, disabled, shadows)
+
+
+# What pre-commit's hook imports: it runs `python -mpre_commit` in the work tree, whose modules then go first.
+_IMPORTED = frozenset(
+    {"pre_commit", "yaml", "cfgv", "identify", "nodeenv", "virtualenv", "platformdirs", "distlib", "filelock"}
+)
+_NEVER_IMPORTED = frozenset({"test", "idlelib", "turtledemo", "this", "antigravity"})
+
+
+def _shadows(worktree: str) -> tuple[str, ...]:
+    """Files and folders at the root that shadow the framework's modules, or those of Python itself."""
+    known = (_IMPORTED | sys.stdlib_module_names) - _NEVER_IMPORTED
+    try:
+        entries = sorted(os.scandir(worktree), key=lambda entry: entry.name)
+    except OSError:
+        return ()
+    return tuple(
+        visible.path(entry.name)
+        for entry in entries
+        if (entry.name.endswith(".py") and entry.name.removesuffix(".py") in known)
+        or (entry.name in known and os.path.exists(os.path.join(entry.path, "__init__.py")))
+    )
 
 
 def _asked(location: Location, environment: Environment, *question: str) -> str:
     """Git's answer in the environment as it is, since that is the one in which it would look for hooks."""
     command = [location.executable, *question]
-    done = git.run(command, cwd=os.getcwd(), environment=dict(environment.variables))
+    told = {name: value for name, value in environment.variables.items() if name.startswith("GIT_")}
+    done = git.run(command, cwd=os.getcwd(), environment=git.passed_on(environment.variables) | told)
     return os.fsdecode(done.stdout).rstrip("\n")
 
 

@@ -3,6 +3,7 @@
 It is shared by the repository's worktrees and goes with the clone. Each row is one model call or one decision.
 """
 
+import errno
 import json
 import os
 import sqlite3
@@ -11,6 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from twoagent_hook import files
 
 SCHEMA_VERSION = 1
 _BUSY_SECONDS = 5.0
@@ -112,6 +115,7 @@ class Log:
         with self._errors():
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+            self._check_own()
             with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 _migrate(connection)
@@ -151,10 +155,20 @@ class Log:
         with self._errors(), closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
             return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
 
+    def _check_own(self) -> None:
+        """A log that another user could have written proves nothing.
+
+        Raises:
+            OSError: it is such a one.
+        """
+        if files.writable_by_others(self.path):
+            raise PermissionError(errno.EPERM, "another user could write it, so it is left unused")
+
     def _select(self, tail: str, values: Sequence[Any]) -> list[Entry]:
         if not os.path.exists(self.path):
             return []
         with self._errors():
+            self._check_own()
             # Not read-only: a writer that was killed leaves a journal, which a reader has to roll back.
             with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
                 connection.row_factory = sqlite3.Row

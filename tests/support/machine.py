@@ -4,7 +4,10 @@ import os
 import shutil
 import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 _CLI = """\
 #!{python}
@@ -94,3 +97,13 @@ def files(*roots: Path) -> dict[str, tuple[int, bytes]]:
                 content = path.read_bytes() if path.is_file() and not path.is_symlink() else content
                 found[str(path)] = (status.st_mode, content)
     return found
+
+
+def give_to_another_group(path: Path) -> None:
+    """Give a file to a group of others: one that has not the user's own number."""
+    others = [group for group in (*os.getgroups(), 12345) if group != os.geteuid()]
+    for group in others:
+        with suppress(PermissionError):
+            os.chown(path, -1, group)
+            return
+    pytest.skip("this user can give nothing to another group")

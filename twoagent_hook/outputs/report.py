@@ -44,7 +44,8 @@ def payload(report: Report) -> dict[str, Any]:
 def _hooks_data(found: Hooks | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    return found._asdict() | {"path": visible.path(found.path), "disabled": list(found.disabled)}
+    lists = {"disabled": list(found.disabled), "shadows": list(found.shadows)}
+    return found._asdict() | {"path": visible.path(found.path)} | lists
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:
@@ -192,6 +193,9 @@ def _hooks(data: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield f"no   {found['path']} ({found['kind']}) does not run the gate (`sample-config` prints what to add)"
     yield from (f"no   {reason}" for reason in found["disabled"])
+    for name in found["shadows"]:
+        do = "set PYTHONSAFEPATH=1, or use prek"
+        yield f"no   {name} in the work tree shadows a module of pre-commit's, or of Python's: {do}"
 
 
 def _log(data: Mapping[str, Any]) -> Iterator[str]:
