@@ -91,6 +91,9 @@ GOOD: list[tuple[str, str, Any]] = [
         {"protected-path": Effect.REQUEST_CHANGES, "conflict-marker": Effect.BLOCK},
     ),
     ("rules", "{}", {}),
+    ("secret-fixtures", '["tests/fixtures/**"]', ("tests/fixtures/**",)),
+    ("dismiss", '[{id = "0123456789ab", reason = "a dummy"}]', {"0123456789ab": "a dummy"}),
+    ("dismiss", "[]", {}),
     ("prompt", '"project"', "project"),
     ("prompt", '"seed"', "seed"),
     ("prompt", '".github/reviewer.md"', ".github/reviewer.md"),
@@ -136,6 +139,13 @@ BAD: dict[str, list[str]] = {
         '{conflict-marker = "request_changes"}',
         '{conflict-markers = "block"}',
         '{"" = "block"}',
+    ],
+    "secret-fixtures": ['"tests/"', "true", "[true]", '["  "]'],
+    "dismiss": [
+        *("5", '"0123456789ab"', '["0123456789ab"]', '{id = "0123456789ab", reason = "x"}', "[{}]"),
+        *('[{id = "0123456789ab"}]', '[{id = "0123456789ab", reason = ""}]', '[{id = "0123456789ab", reason = 5}]'),
+        *('[{id = "0123456789AB", reason = "x"}]', '[{id = "0123", reason = "x"}]', '[{id = 5, reason = "x"}]'),
+        *('[{id = "0123456789ab", reason = "x", until = "y"}]', '[{id = "0123456789ab\\n", reason = "x"}]'),
     ],
     "prompt": [*NOT_A_TEXT, '"/etc/passwd"', '"../x.md"', '"-x"', '["project"]', '"a\\u0000b"'],
 }
@@ -304,7 +314,7 @@ def test_what_belongs_to_the_repository_is_not_the_users(tmp_path: Path, key: st
 
 @pytest.mark.parametrize(("key", "text", "value"), GOOD, ids=[f"{row[0]} = {row[1]}" for row in GOOD])
 def test_the_other_keys_are_the_users_as_well(tmp_path: Path, key: str, text: str, value: Any) -> None:
-    if key not in {"exclude", "protect", "guidelines"}:
+    if key not in {"exclude", "protect", "guidelines", "secret-fixtures"}:
         assert users(tmp_path, f"{key} = {text}").values == {key: value}
 
 
@@ -832,6 +842,18 @@ def test_a_change_can_not_exclude_itself(changed: Repo, gate: Gate) -> None:
     changed.policy("timeout = 60\n")
     restage(changed)
     changed.stage(OWN, 'timeout = 60\nexclude = ["app.py"]\nreviewers = ["rules"]\n')
+    payload = changed.review()
+    assert {item["rule"] for item in payload["findings"]} == {"gate-tampering"}
+    assert payload["outcome"] == "block"
+    assert server.requests == []
+
+
+def test_a_change_that_may_exclude_more_is_itself_judged_by_what_was_there(changed: Repo, gate: Gate) -> None:
+    server = gate()
+    changed.git("stash", "-q")
+    changed.policy('rules = {gate-tampering = "note"}\n')
+    restage(changed)
+    changed.stage(OWN, 'rules = {gate-tampering = "note"}\nexclude = ["app.py"]\nreviewers = ["rules"]\n')
     payload = changed.review()
     assert payload["outcome"] == "request_changes"
     assert "return 0" in server.requests[0].user

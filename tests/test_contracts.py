@@ -11,7 +11,6 @@ import yaml
 from support.repo import SCRIPT
 
 from twoagent_hook import cli, config, datafiles, errors, exits
-from twoagent_hook.findings import Effect
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "twoagent_hook"
@@ -112,16 +111,16 @@ def test_the_manifest_is_as_designed() -> None:
 
 
 def test_the_readme_names_every_policy_key_and_no_other() -> None:
-    table = README.split("## The policy")[1].split("## ")[0]
+    table = README.split("## The policy")[1].split("### ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    named = {key for row in rows for key in re.findall(r"`\[?([a-z-]+)\]?`", row)}
+    named = {key for row in rows for key in re.findall(r"`\[{0,2}([a-z-]+)\]{0,2}`", row)}
     assert named == set(config.POLICY)
 
 
 def test_the_readme_names_every_rule_and_its_effect() -> None:
-    sentence = next(line for line in README.splitlines() if line.startswith("The rules are"))
-    assert set(re.findall(r"`([a-z-]+)`", sentence)) - {"off", "block", "note"} == set(config.default_rules())
-    assert config.default_rules()["unreviewable"] == Effect.NOTE
+    table = README.split("### The rules")[1].split("### ")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| `([a-z-]+)` \|", table, re.MULTILINE)
+    assert dict(rows) == {name: effect.label for name, effect in config.default_rules().items()}
 
 
 def test_the_readme_names_every_provider() -> None:

@@ -157,7 +157,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.tell("no review: Windows is not supported yet", "what to do: run it in WSL")
         return int(exits.ExitCode.NO_VERDICT)
     captured = environment.capture()
-    return exits.settle(lambda: _dispatch(words, captured, started), lambda failure: _failed(failure, words, captured))
+    return exits.settle(
+        lambda: exits.settle(
+            lambda: _dispatch(words, captured, started), lambda failure: _failed(failure, words, captured)
+        ),
+        _reported,
+    )
+
+
+def _reported(failure: Failure) -> int:
+    """Where even the report of a failure failed."""
+    console.tell(f"no review: {failure.what}", f"what to do: {failure.do}")
+    return int(exits.exit_code(failure.outcome))
 
 
 _ABOUT = {"-h", "--help", "-V", "--version"}

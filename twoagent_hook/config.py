@@ -89,6 +89,8 @@ class Config:
     exclude: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
     guidelines: tuple[str, ...] = ()
+    secret_fixtures: tuple[str, ...] = ()
+    dismiss: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, Effect] = field(default_factory=default_rules)
     prompt: str = "project"
     providers: Mapping[str, Provider] = field(default_factory=dict)
@@ -209,6 +211,8 @@ def join(
             stricter = key in STRICTER and key in values and _rank(key, values[key]) > _rank(key, value)
             if not stricter:
                 values[key], sources[key] = value, layer.origin if layer else ""
+    dismissals = [layer.values.get("dismiss", {}) for layer in (user, policy) if layer]
+    values["dismiss"] = {key: reason for found in dismissals for key, reason in found.items()}
     values["rules"] = _joined_rules(user.values.get("rules", {}), policy.values.get("rules", {}) if policy else {})
     if hook:
         _refuse_loosening(flags, values)

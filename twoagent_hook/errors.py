@@ -8,6 +8,7 @@ TwoAgentError                 what happened, and what to do
 ├── UnreviewedError           no reviewer is usable, reachable or in time
 ├── EndpointError             the endpoint answered, and refuses the request itself
 ├── ContextTooLongError       the endpoint says that the prompt exceeds the model's context
+├── LeakError                 what would be sent still holds what looks like a secret
 ├── InvalidReplyError         a reply came and can't be used as a review
 └── RefusedError              there are usable reviewers and none is independent of the author
 """
@@ -57,6 +58,10 @@ class ContextTooLongError(TwoAgentError):
 
 
 class InvalidReplyError(TwoAgentError):
+    pass
+
+
+class LeakError(TwoAgentError):
     pass
 
 

@@ -1,6 +1,7 @@
 """What was found, by a rule or by a reviewer, and the name under which it can be answered."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -29,6 +30,10 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
+# The number of a secret's placeholder depends on what else the change holds.
+_PLACEHOLDER = re.compile(r"(⟦secret:[\w-]{1,60})#\d{1,9}(?=⟧)")
+
+
 class Source(StrEnum):
     RULE = "rule"
     MODEL = "model"
@@ -44,6 +49,8 @@ class Finding:
         severity: None for a rule's.
         file: a path of the change as it is shown to people, or "" where the whole change is meant.
         side: "new" or "old": the numbering that `line_start` and `line_end` (from 1) belong to.
+        dismissed: why the owner holds it to be none; it has no effect then.
+        nuance: tells it from others of the same quote, where the quote can't show what differs.
         grounded: whether file, lines and quote were found in the change (verdict law 3).
     """
 
@@ -63,12 +70,14 @@ class Finding:
     fix: str = ""
     grounded: bool = True
     reviewer: str | None = None
+    dismissed: str | None = None
+    nuance: str = ""
 
     @property
     def id(self) -> str:
         """12 hex digits that stay the same for the same thing in the same place (design, section 12)."""
-        quote = " ".join((self.quote or self.title).split())
-        text = "\0".join((self.source, self.kind, self.file, quote))
+        quote = _PLACEHOLDER.sub(r"\1", " ".join((self.quote or self.title).split()))
+        text = "\0".join((self.source, self.kind, self.file, quote + self.nuance))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property

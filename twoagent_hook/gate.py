@@ -5,7 +5,7 @@ What is known is kept on the way, so that a failure at any stage is still report
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,14 +16,15 @@ from twoagent_hook.asking import Call, Question, ask_all
 from twoagent_hook.author import Author, Claim
 from twoagent_hook.backends import Reviewer
 from twoagent_hook.backends.base import Identity, Request
-from twoagent_hook.changes import ChangeSet
-from twoagent_hook.config import Config
+from twoagent_hook.changes import ChangeSet, FileChange
+from twoagent_hook.config import Config, with_notices
 from twoagent_hook.console import own_command
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import (
     ContextTooLongError,
     GitError,
     IndexMovedError,
+    LeakError,
     RefusedError,
     TwoAgentError,
     UnreviewedError,
@@ -36,7 +37,19 @@ from twoagent_hook.policy import Coverage, Decision, Ranking
 from twoagent_hook.progress import waiting
 from twoagent_hook.prompts import Packing, Prompt
 from twoagent_hook.reviews import Review
-from twoagent_hook.screening import Reason, ScreenedChange, Withheld, incomplete_coverage, screen
+from twoagent_hook.screening import (
+    Inspected,
+    Reason,
+    ScreenedChange,
+    Withheld,
+    incomplete_coverage,
+    inspected_paths,
+    screen,
+)
+from twoagent_hook.screening import secrets as secrets_of
+from twoagent_hook.screening.detectors import Detectors
+from twoagent_hook.screening.tampering import Gate as Gated
+from twoagent_hook.screening.tampering import Texts
 from twoagent_hook.settings import Settings
 from twoagent_hook.snapshots import Snapshot
 
@@ -164,7 +177,13 @@ class Gate:
             isolated=self.options.isolated,
         )
         config = self.settings.config
-        screened = screen(change, config, snapshot.generated(change.base, _paths(change)))
+        inspected = _inspected(snapshot, change, self.settings.gate)
+        detectors = Detectors()
+        screened = screen(change, config, snapshot.generated(change.base, _paths(change)), inspected, detectors)
+        if detectors.missed:
+            said = f"detect-secrets did not look at {detectors.missed} lines (too long, or its time was over)"
+            config = with_notices(config, (f"{said}; the built-in patterns looked at all",))
+            self.settings = self.settings._replace(config=config)
         packing = prompts.pack(screened, config, self.settings.guidelines, _token, self.settings.own_prompt)
         author = author_of(self.environment, self.options.author, config)
         self.prepared = _prepared(screened, author, packing, packing.unsent, config)
@@ -290,6 +309,7 @@ class Gate:
 
     def _put(self, reviewer: Reviewer, prepared: Prepared, deadline: float, *, hurried: bool) -> tuple[Review, ...]:
         """Put all prompts to one reviewer."""
+        _check_clean(prepared.packing.prompts)
         backend = backends.build(reviewer, self._config, self.environment.variables, hurried=hurried)
         question = Question(backend, prepared.screened, prepared.author, self._config, deadline)
         with waiting(f"asking {backend.identity.spec}", shown=self.options.progress):
@@ -331,6 +351,35 @@ class Gate:
             return Preview(prepared, None, f"{error.what}; {error.do}", prompts=prepared.packing.prompts)
         requests = tuple(backend.preview(prompt) for prompt in prepared.packing.prompts)
         return Preview(prepared, backend.identity, None, requests)
+
+
+def _check_clean(asked: Sequence[Prompt]) -> None:
+    """Look through all that would be sent once more, as it would be sent.
+
+    Raises:
+        LeakError: something got past the screening: a defect, or a key in a guideline's odd place.
+    """
+    for prompt in asked:
+        found = secrets_of.find(f"{prompt.system}\n{prompt.user}".split("\n"))
+        if found:
+            what = f"what would be sent still holds what looks like a secret ({found[0].kind}), so nothing was sent"
+            raise LeakError(what, "take it out of the change or the guidelines, and report this if it is neither")
+
+
+_INSPECTED_LIMIT = 4 << 20  # bytes of a file that rules look at as a whole
+
+
+def _inspected(snapshot: Snapshot, change: ChangeSet, gate: Gated) -> Inspected:
+    """The whole texts that rules want, before and after the change."""
+    wanted = set(inspected_paths(change, gate))
+    files = [file for file in change.files if file.path in wanted]
+    return Inspected(gate, {file.path: Texts(*_texts(snapshot, file)) for file in files})
+
+
+def _texts(snapshot: Snapshot, file: FileChange) -> Iterator[str | None]:
+    for oid, size in zip((file.old_oid, file.new_oid), file.sizes, strict=True):
+        readable = size is not None and size <= _INSPECTED_LIMIT
+        yield snapshot.blob(oid, _INSPECTED_LIMIT).decode("utf-8", "replace") if readable else None
 
 
 def _token() -> str:

@@ -173,6 +173,16 @@ def _family(value: Any) -> str:
     return name
 
 
+def _dismissals(value: Any) -> dict[str, str]:
+    """Finding id -> why it is none."""
+    rows: list[Any] = value if isinstance(value, list) else [None]
+    if not all(isinstance(row, dict) and set(row) == {"id", "reason"} for row in rows):
+        raise _BadValueError("tables with `id` and `reason`, as in [[dismiss]]")
+    if not all(isinstance(row["id"], str) and re.fullmatch(r"[0-9a-f]{12}", row["id"]) for row in rows):
+        raise _BadValueError("an `id` of 12 hex digits, as a finding shows it")
+    return {row["id"]: _text(row["reason"]) for row in rows}
+
+
 _OWN_FIELDS = {"model", "messages", "n", "response_format", "stream"}
 
 
@@ -200,11 +210,13 @@ POLICY: Mapping[str, Check] = {
     "exclude": _patterns,
     "protect": _patterns,
     "guidelines": _paths,
+    "secret-fixtures": _patterns,
+    "dismiss": _dismissals,
     "rules": _rules,
     "prompt": _prompt,
 }
 USER: Mapping[str, Check] = {
-    key: check for key, check in POLICY.items() if key not in {"exclude", "protect", "guidelines"}
+    key: check for key, check in POLICY.items() if key not in {"exclude", "protect", "guidelines", "secret-fixtures"}
 } | {"author-from-transcript": _flag, "prefer": _texts, "providers": table_of}
 PROVIDER: Mapping[str, Check] = {
     "base-url": _text,

@@ -176,7 +176,8 @@ _STATUS = {
 
 def render(file: FileChange) -> str:
     """One file as the reviewer sees it; no line of it begins with text of the author's."""
-    return "\n".join((f"=== {_headline(file)}", *(line for hunk in file.hunks for line in _hunk(hunk))))
+    lines = (f"=== {_headline(file)}", *(line for hunk in file.hunks for line in _hunk(hunk)))
+    return visible.told("\n".join(lines))
 
 
 def _headline(file: FileChange) -> str:
@@ -212,10 +213,10 @@ def _message(
     receipt: Receipt,
     fence: str,
 ) -> str:
-    parts = [*_guidelines(guidelines)]
+    parts = [visible.told(text) for text in _guidelines(guidelines)]
     parts.append(f"receipt-a: {receipt.before}")
     parts.append(f"fence: {fence}\n\n<<<{fence}")
-    parts.append("\n".join(_listing(screened, unsent)))
+    parts.append(visible.told("\n".join(_listing(screened, unsent))))
     if body:
         parts.append(body)
     parts.append(f"{fence}>>>")

@@ -42,7 +42,8 @@ class Review:
 
 def review(parsed: Parsed, reply: Reply, reviewer: Identity, screened: ScreenedChange) -> Review:
     """The accepted opinion, with its findings held against the change and the law applied to its verdict."""
-    files = {visible.path(file.path): file for file in screened.files}
+    files = {visible.told(visible.path(file.path)): file for file in screened.files}
+    files |= {visible.path(file.path): file for file in screened.files}
     findings = tuple(
         replace(finding, grounded=grounded(finding, files), reviewer=reviewer.spec) for finding in parsed.findings
     )
@@ -102,6 +103,6 @@ def _quoted(finding: Finding, lines: list[Line]) -> bool:
         return False
     for signs in (" +", " -"):
         text = _fold("\n".join(visible.line(line.text) for line in lines if line.sign in signs))
-        if quote in text:
+        if quote in text or quote in visible.told(text):
             return True
     return False

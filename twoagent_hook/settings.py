@@ -11,6 +11,7 @@ from twoagent_hook.errors import ConfigError
 from twoagent_hook.keys import Layer
 from twoagent_hook.prompts import GUIDELINES_LIMIT, SEED, Guideline
 from twoagent_hook.screening.secrets import Redactor
+from twoagent_hook.screening.tampering import Gate
 from twoagent_hook.snapshots import Snapshot
 
 _FILES = (keys.POLICY_FILE, config.PYPROJECT)
@@ -25,12 +26,14 @@ class Settings(NamedTuple):
         guidelines: the project's own, as they are where the policy was read.
         own_prompt: the text of the policy's prompt file, or None.
         user_file: where the user's own settings were looked for.
+        gate: what the gate consists of at the base, which a change may not weaken.
     """
 
     config: Config
     guidelines: tuple[Guideline, ...]
     own_prompt: str | None
     user_file: str
+    gate: Gate = Gate()
 
 
 class _Sources(NamedTuple):
@@ -101,7 +104,8 @@ def _by_policy(
         said = f"policy: the one in HEAD can't be followed ({error.what}), so the staged one counts"
         return _settle(snapshot, change.tree, staged, sources, path, (*notices, said))
     if found is not None and base is not None:
-        return _with_notice(found, _step(base, staged))
+        named = found.config.guidelines + (() if found.own_prompt is None else (found.config.prompt,))
+        return _with_notice(found, _step(base, staged))._replace(gate=Gate(base, staged, named))
     if staged is not None and "reviewers" in sources.user.values:
         said = "policy: new in this change; it counts from the next commit on, since your own file names the reviewers"
         return _settle(snapshot, change.base, None, sources, path, (*notices, said))

@@ -1,6 +1,9 @@
 """Untrusted text made safe to show: what can't be seen, or would act on a terminal, is spelled out."""
 
 import re
+from functools import cache
+
+from twoagent_hook import datafiles
 
 # Unicode categories Cc, Cf, Cs, Co, Zl and Zp, and the variation selectors, as one class: a table scan
 # (unicodedata per character) costs thirty times as much.
@@ -40,6 +43,26 @@ def path(name: str) -> str:
     if "\\" not in name and "\t" not in name and _HIDDEN.search(name) is None:
         return name
     return _HIDDEN.sub(_spell, name.replace("\\", "\\\\").replace("\t", "\\t"))
+
+
+def told(text: str) -> str:
+    """Text for a model: what its server might take for a control token of a chat is spelled as well.
+
+    Visible text is expected: what can't be seen could otherwise part a token in two here, and not on the server.
+    """
+    if "<" not in text and "[" not in text and "]" not in text:
+        return text
+    return _control_token().sub(_spell_first, text)
+
+
+@cache
+def _control_token() -> re.Pattern[str]:
+    return re.compile("|".join(datafiles.packaged_toml("control_tokens.toml")["patterns"]))
+
+
+def _spell_first(match: re.Match[str]) -> str:
+    token = match.group()
+    return f"\\u{{{ord(token[0]):x}}}{token[1:]}"
 
 
 def excerpt(text: str, limit: int) -> str:

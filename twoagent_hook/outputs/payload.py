@@ -105,7 +105,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "fix": _text(finding.fix),
         "grounded": finding.grounded,
         "confirmation": None,
-        "answer": None,
+        "answer": {"dismissed": _text(finding.dismissed)} if finding.dismissed else None,
     }
 
 

@@ -261,16 +261,22 @@ def _risks(payload: Mapping[str, Any]) -> Iterator[Row]:
         weight = finding["severity"] or f"rule {finding['rule']}: {finding['effect']}"
         place = _place(finding)
         marks = "" if finding["grounded"] else "  (not found in the change)"
+        if finding["answer"]:
+            marks = f"  (dismissed: {finding['answer']['dismissed']})"
         pieces = [
             (weight, _SEVERITY_STYLES.get(weight, "bold")),
             (f"  {finding['category']}" if finding["category"] else "", "dim"),
             (f"  {place}" if place else "", "cyan"),
             (f"  {finding['title']}{marks}", ""),
+            (f"  {finding['id']}" if finding["effect"] in _DISMISSABLE else "", "dim"),
         ]
         yield Row(pieces, f"{number}. ")
         for label in ("quote", "trigger", "consequence"):
             if finding[label] and not (label == "quote" and finding["source"] == "model"):
                 yield _plain(finding[label], lead=f"   {label}: ")
+
+
+_DISMISSABLE = {"block", "request-changes"}
 
 
 def _place(finding: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What may leave the machine, and what the rules find; run before anything is sent; pure."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,8 +11,11 @@ from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Line, Rename, S
 from twoagent_hook.config import Config
 from twoagent_hook.errors import GitError
 from twoagent_hook.findings import Effect, Finding, Source
-from twoagent_hook.screening import secrets
+from twoagent_hook.screening import hidden, injection, locks, secrets, shapes, tampering, weakening
 from twoagent_hook.screening.contents import Content, became_binary, is_generated, is_lock, known_files, recognise
+from twoagent_hook.screening.detectors import Detectors
+from twoagent_hook.screening.rules import effective, rule
+from twoagent_hook.screening.tampering import Gate, Texts
 
 Matcher = Callable[[str], bool]
 
@@ -83,46 +87,124 @@ def matcher(patterns: tuple[str, ...]) -> Matcher:
     return spec.match_file
 
 
-def screen(change: ChangeSet, config: Config, generated: Mapping[str, bool]) -> ScreenedChange:
+class Inspected(NamedTuple):
+    """What rules look at beside the hunks: the gate itself, and whole files before and after."""
+
+    gate: Gate = Gate()
+    texts: Mapping[str, Texts] = {}
+
+
+def inspected_paths(change: ChangeSet, gate: Gate) -> list[str]:
+    """The changed paths of which the rules want the whole texts."""
+    paths = [file.path for file in change.files if not file.submodule]
+    watched = set(tampering.watched(paths, gate))
+    return [path for path in paths if path in watched or is_lock(path)]
+
+
+def screen(
+    change: ChangeSet,
+    config: Config,
+    generated: Mapping[str, bool],
+    inspected: Inspected | None = None,
+    detectors: Detectors | None = None,
+) -> ScreenedChange:
     """Sort the change into what is shown and what is not, and run the rules over all of it.
 
     Args:
         generated: what `.gitattributes` at the base says of `linguist-generated`, by path.
+        inspected: see there; without it those rules look at hunks alone.
+        detectors: look for secrets as well.
 
     Raises:
         GitError: an entry of the change would be in neither (a defect, which must not open the gate).
     """
-    excluded, protected = matcher(config.exclude), matcher(config.protect)
-    redactor = secrets.Redactor()
-    found: list[Finding] = []
-    shown: dict[str, FileChange] = {}
-    withheld = [Withheld(redactor.text(path), Reason.INHERITED) for path in change.inherited]
-    paths = [item.path for item in withheld]
-    for original in change.files:
-        recognised, content = recognise(original)
-        file, leaks = _redact(recognised, redactor)
-        paths.append(file.path)
-        found += leaks
-        found += _per_file(file, content, protected=_covers(protected, original))
-        reason = _reason(original, content, excluded, generated)
-        if reason is None:
-            shown[original.path] = file
-        else:
-            withheld.append(Withheld(file.path, reason, numbers(file)))
-    moves = _fold(change.renames, shown, excluded, redactor)
-    findings = tuple(_effective(found, config))
+    sieve = _Sieve(config, generated, inspected or Inspected(), detectors or Detectors(0))
+    withheld = [Withheld(sieve.redactor.text(path), Reason.INHERITED) for path in change.inherited]
+    paths = [*(item.path for item in withheld), *map(sieve.take, change.files)]
+    moves = _fold(change.renames, sieve)
+    findings = tuple(sieve.findings(change.renames))
     screened = ScreenedChange(
         base=change.base,
         tree=change.tree,
-        files=tuple(shown.values()),
+        files=tuple(sieve.shown.values()),
         moves=moves,
-        withheld=tuple(withheld),
+        withheld=(*withheld, *sieve.withheld),
         findings=findings,
         entries=len(change.files) + len(change.inherited),
         sendable=not any(finding.kind == "secret" and finding.effect == Effect.BLOCK for finding in findings),
     )
     _check_invariant(paths, screened)
     return screened
+
+
+class _Sieve:
+    """Takes one file after the other, and keeps what is shown, what is withheld and what the rules found.
+
+    Attributes:
+        shown: by the path as git has it.
+    """
+
+    def __init__(
+        self, config: Config, generated: Mapping[str, bool], inspected: Inspected, detectors: Detectors
+    ) -> None:
+        self.redactor = secrets.Redactor()
+        self.detectors = detectors
+        self.excluded = matcher(config.exclude)
+        self.shown: dict[str, FileChange] = {}
+        self.withheld: list[Withheld] = []
+        self._config = config
+        self._generated = generated
+        self._inspected = inspected
+        self._protected = matcher(config.protect)
+        self._fixtures = matcher(config.secret_fixtures)
+        self._files: list[FileChange] = []
+        self._found: list[Finding] = []
+
+    def take(self, original: FileChange) -> str:
+        """Sort one file in; returns its path without secrets."""
+        recognised, content = recognise(original)
+        file, leaks = _redact(recognised, self.redactor, self.detectors)
+        self._files.append(file)
+        self._found += [] if self._fixtures(original.path) else leaks
+        texts = self._inspected.texts.get(original.path)
+        self._found += _per_file(file, content, texts, protected=_covers(self._protected, original))
+        reason = _reason(original, content, self.excluded, self._generated)
+        if reason is None:
+            self.shown[original.path] = file
+        else:
+            self.withheld.append(Withheld(file.path, reason, numbers(file)))
+        return file.path
+
+    def findings(self, renames: tuple[Rename, ...]) -> Iterator[Finding]:
+        """What the rules found in the files and in the change as a whole, with what the policy lets it do."""
+        names = {file.path: visible.path(file.path) for file in self._files}
+        gate = tampering.find(_gate_texts(self._inspected), self._inspected.gate)
+        found = [*self._found, *weakening.find(self._files, renames, names), *gate]
+        yield from _undismissed(effective(_without_secrets(found, self.redactor), self._config.rules), self._config)
+
+
+def _gate_texts(inspected: Inspected) -> dict[str, Texts]:
+    return {path: text for path, text in inspected.texts.items() if not is_lock(path)}
+
+
+def _without_secrets(found: list[Finding], redactor: secrets.Redactor) -> Iterator[Finding]:
+    """What rules quote of whole files, and of names, was not redacted yet."""
+    hide = redactor.text
+    for finding in found:
+        yield replace(finding, title=hide(finding.title), quote=hide(finding.quote), file=hide(finding.file))
+
+
+_NEVER_DISMISSED = frozenset({"gate-tampering", "incomplete-coverage"})
+
+
+def _undismissed(found: Iterator[Finding], config: Config) -> Iterator[Finding]:
+    """The findings, those that the owner dismissed without an effect of theirs."""
+    for finding in found:
+        reason = config.dismiss.get(finding.id)
+        if reason is None or finding.kind in _NEVER_DISMISSED:
+            yield finding
+        else:
+            yield replace(finding, effect=Effect.NOTE, dismissed=reason)
 
 
 def _covers(matches: Matcher, file: FileChange) -> bool:
@@ -165,33 +247,32 @@ def sensitive() -> Matcher:
     return matcher(tuple(known_files()["sensitive"]["patterns"]))
 
 
-def _fold(
-    renames: tuple[Rename, ...], shown: dict[str, FileChange], excluded: Matcher, redactor: secrets.Redactor
-) -> tuple[Move, ...]:
-    """Show renamed files as moved, where a reader loses nothing by it; `shown` is changed accordingly."""
+def _fold(renames: tuple[Rename, ...], sieve: _Sieve) -> tuple[Move, ...]:
+    """Show renamed files as moved, where a reader loses nothing by it; what the sieve shows is changed accordingly."""
+    shown = sieve.shown
     acts = sensitive()
     moves = []
     for source, path, exact, edits in renames:
-        hidden = source not in shown or path not in shown or excluded(source)
+        hidden = source not in shown or path not in shown or sieve.excluded(source)
         kind = source.rpartition(".")[2] != path.rpartition(".")[2] or acts(source) or acts(path)
         if hidden or kind or shown[source].old_mode != shown[path].new_mode:
             continue
         if exact:
             moves.append(Move(shown.pop(source).path, shown.pop(path).path))
         else:
-            file, _ = _redact(recognise(edits)[0], redactor)
+            file, _ = _redact(recognise(edits)[0], sieve.redactor, sieve.detectors)
             shown[path] = replace(file, source=shown.pop(source).path)
     return tuple(moves)
 
 
-def _redact(file: FileChange, redactor: secrets.Redactor) -> tuple[FileChange, list[Finding]]:
+def _redact(file: FileChange, redactor: secrets.Redactor, detectors: Detectors) -> tuple[FileChange, list[Finding]]:
     """The file without its secrets, and a finding for each that the change adds."""
     path = redactor.text(file.path)
     name = visible.path(path)
-    found = [_secret("a file name", "file name", name, None)] if path != file.path else []
+    found = [_secret("a file name", "file name", name, None, file.path)] if path != file.path else []
     texts = [line.text for line in file.lines]
     by_row: dict[int, list[secrets.Secret]] = {}
-    for secret in secrets.find(texts):
+    for secret in secrets.find(texts, detectors.find(texts)):
         by_row.setdefault(secret.row, []).append(secret)
     rows = iter(range(len(texts)))
     hunks = []
@@ -201,7 +282,7 @@ def _redact(file: FileChange, redactor: secrets.Redactor) -> tuple[FileChange, l
             hits = by_row.get(next(rows), [])
             safe = redactor.hide(line.text, hits) if hits else line.text
             if hits and line.sign == "+":
-                found += [_secret(hit.kind, safe, name, line.new) for hit in hits]
+                found += [_secret(hit.kind, safe, name, line.new, line.text[hit.start : hit.end]) for hit in hits]
             lines.append(line._replace(text=safe) if hits else line)
         hunks.append(hunk._replace(lines=tuple(lines), section=redactor.text(_whole_words(hunk.section))))
     return replace(file, path=path, hunks=tuple(hunks)), _once(found)
@@ -231,7 +312,9 @@ def _once(found: list[Finding]) -> list[Finding]:
 _TITLE = "what looks like a secret ({}) is added"
 
 
-def _secret(kind: str, quote: str, name: str, line: int | None) -> Finding:
+def _secret(kind: str, quote: str, name: str, line: int | None, value: str) -> Finding:
+    # Who dismissed a dummy has not dismissed the key that takes its place: twelve bits of a digest tell them apart,
+    # and are too few to try a guess on.
     return Finding(
         source=Source.RULE,
         kind="secret",
@@ -241,27 +324,15 @@ def _secret(kind: str, quote: str, name: str, line: int | None) -> Finding:
         line_end=line,
         quote=visible.excerpt(quote, 120),
         fix="take it out of the change, and revoke it if it was ever real",
+        nuance=hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:3],
     )
 
 
-def _rule(kind: str, title: str, file: str, line: int | None = None, fix: str = "", quote: str = "") -> Finding:
-    return Finding(
-        source=Source.RULE,
-        kind=kind,
-        title=title,
-        file=file,
-        line_start=line,
-        line_end=line,
-        quote=visible.excerpt(quote, 120),
-        fix=fix,
-    )
-
-
-def _per_file(file: FileChange, content: Content, *, protected: bool) -> Iterator[Finding]:
+def _per_file(file: FileChange, content: Content, texts: Texts | None, *, protected: bool) -> Iterator[Finding]:
     name = visible.path(file.path)
     if protected:
         fix = "leave it as it is, or let its owner commit the change"
-        yield _rule(
+        yield rule(
             "protected-path",
             f"the policy protects this file, and the change {_VERBS[file.status]} it",
             name,
@@ -270,7 +341,13 @@ def _per_file(file: FileChange, content: Content, *, protected: bool) -> Iterato
     yield from _conflict_markers(file, name)
     unreviewable = _unreviewable(file, content)
     if unreviewable:
-        yield _rule("unreviewable", unreviewable, name)
+        yield rule("unreviewable", unreviewable, name)
+    yield from shapes.find(file, name)
+    if content is not Content.BINARY:
+        yield from hidden.find(file, name)
+        yield from injection.find(file, name)
+    if is_lock(file.path):
+        yield from locks.find(file, name, *(texts or Texts(None, None)))
 
 
 _VERBS = {
@@ -286,7 +363,7 @@ def _conflict_markers(file: FileChange, name: str) -> Iterator[Finding]:
     for line in file.lines:
         if line.sign == "+" and line.text.startswith(_MARKERS):
             fix = "resolve the conflict and take the markers out"
-            yield _rule("conflict-marker", "a conflict marker is added", name, line.new, fix, line.text)
+            yield rule("conflict-marker", "a conflict marker is added", name, line.new, fix, line.text)
             return
 
 
@@ -299,13 +376,6 @@ def _unreviewable(file: FileChange, content: Content) -> str | None:
     return str(content.value) if content in marked else None
 
 
-def _effective(found: list[Finding], config: Config) -> Iterator[Finding]:
-    for finding in found:
-        effect = config.rules[finding.kind]
-        if effect != Effect.OFF:
-            yield replace(finding, effect=effect)
-
-
 def incomplete_coverage(missing: tuple[Withheld, ...], config: Config) -> tuple[Finding, ...]:
     """The rule's finding where something that should have been reviewed was not."""
     effect = config.rules["incomplete-coverage"]
@@ -314,7 +384,7 @@ def incomplete_coverage(missing: tuple[Withheld, ...], config: Config) -> tuple[
     names = ", ".join(visible.path(item.path) for item in missing[:3])
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     reasons = "; ".join(sorted({item.reason.value for item in missing}))
-    finding = _rule(
+    finding = rule(
         "incomplete-coverage",
         f"no reviewer saw {names}{more} ({reasons})",
         visible.path(missing[0].path) if len(missing) == 1 else "",

@@ -1,8 +1,9 @@
 """Finds what looks like a credential, and replaces it by a typed placeholder; pure, in linear time."""
 
+import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -50,15 +51,25 @@ def _published() -> frozenset[str]:
     return frozenset(datafiles.packaged_toml(_TABLE)["published"]["values"])
 
 
-def find(lines: Sequence[str]) -> list[Secret]:
-    """Every credential, in the order of the lines; of two that overlap, the first format's."""
+def published(value: str) -> bool:
+    """Whether it stands as an example in a provider's own documentation."""
+    return value in _published()
+
+
+def find(lines: Sequence[str], others: Iterable[Secret] = ()) -> list[Secret]:
+    """Every credential, in the order of the lines; of two that overlap, the first format's.
+
+    Args:
+        others: what somebody else found in these lines.
+    """
     text = "\n".join(lines)
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
     found: dict[int, list[Secret]] = {}
     last = 0
-    for start, _, end, kind in sorted(_matches(text)):
+    foreign = [(starts[one.row] + one.start, _LAST, starts[one.row] + one.end, one.kind) for one in others]
+    for start, _, end, kind in sorted((*_matches(text), *_assigned(lines, starts), *foreign)):
         if end <= last:
             continue  # inside of one that is known already
         shown = max(start, last)  # what is hidden already is not hidden twice
@@ -77,8 +88,67 @@ def _matches(text: str) -> Iterator[tuple[int, int, int, str]]:
     for order, (kind, hints, pattern) in enumerate(formats()):
         if any(hint in text for hint in hints):
             for match in pattern.finditer(text):
-                if match.group() not in _published():
+                if not published(match.group()):
                     yield match.start(), order, match.end(), kind
+
+
+# A quoted value behind a name that says what it is. The name is looked for first, then what stands behind it.
+_ASSIGNED = re.compile(
+    r"(?i:passwo?r?d|pwd|passphrase|secret|token|credential"
+    r"|(?:api|access|private|auth|encryption|signing|master|session|shared|account|storage|webhook|secret)[_-]?key)s?"
+    r"(?![a-z])[\w.-]{0,20}[ \t]{0,4}"
+    r"(?:[\"'`]?\]?[ \t]{0,4}(?:(?::[ \t]?&?[\w.]{1,30}[ \t]{0,2}|\w{1,12}[ \t])?(?::=|=>|[=!]==?|=)|:)"
+    r"|[\"'][ \t]?,|[\"'][ \t]value=|\()"
+    r"[ \t]{0,4}[@bru]{0,2}([\"'`])(?P<value>[^\"'`\s]{12,200})\1"
+)
+_NAMES = ("passw", "pwd", "passphrase", "secret", "token", "key", "credential")
+_GENERIC = "assigned-secret"
+_LAST = 10_000  # the order of what is found by others
+_CLASSES = ("a-z", "A-Z", "0-9", "^a-zA-Z0-9")
+
+
+def _assigned(lines: Sequence[str], starts: Sequence[int]) -> Iterator[tuple[int, int, int, str]]:
+    """Quoted values of names like `password` and `api_key` that look as if they were made by chance.
+
+    Told by their entropy alone, so only where a name says what the value is for.
+    """
+    order = len(formats())
+    for row, line in enumerate(lines):
+        if not any(quote in line for quote in "\"'`"):
+            continue
+        lower = line.lower()
+        if not any(name in lower for name in _NAMES):
+            continue
+        for found in _ASSIGNED.finditer(line, 0, _ASSIGNED_LIMIT):
+            if _random(found["value"]):
+                start, end = found.span("value")
+                yield starts[row] + start, order, starts[row] + end, _GENERIC
+
+
+_ASSIGNED_LIMIT = 20_000  # characters of a line
+
+
+def _random(value: str) -> bool:
+    """Whether a value is no word, no path, no placeholder: by its kinds of characters and their spread."""
+    table = datafiles.packaged_toml(_TABLE)["assigned"]
+    lower = value.lower()
+    if any(word in lower for word in table["placeholders"]) or published(value) or "⟦secret:" in value:
+        return False
+    if re.match(r"(?:\w{2,10}:/|[./~$%<{\[(@&])", value) or all(map(_WORD.fullmatch, _SEPARATORS.split(value))):
+        return False
+    kinds = sum(re.search(f"[{characters}]", value) is not None for characters in _CLASSES)
+    has_digit = any(char.isdigit() for char in value)
+    return kinds >= 2 and has_digit and entropy(value) >= (table["entropy"] if len(value) >= 20 else table["short"])
+
+
+_SEPARATORS = re.compile(r"[-_./:@+,=&|]")
+_WORD = re.compile(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,}+)*+[vVx]?[0-9]{0,12}|.{0,2}")
+
+
+def entropy(text: str) -> float:
+    """Bits a character (Shannon)."""
+    counts = (text.count(char) / len(text) for char in set(text))
+    return -sum(share * math.log2(share) for share in counts)
 
 
 def _extend_key(lines: Sequence[str], row: int, found: dict[int, list[Secret]]) -> int:
