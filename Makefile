@@ -11,7 +11,7 @@ AIMOCK := $(VENV)/aimock/.ready-$(AIMOCK_VERSION)
 LITELLM_VERSION := 1.106.2
 LITELLM := $(VENV)/litellm/.ready-$(LITELLM_VERSION)
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint defences bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+defences: $(STAMP)  ## switches off one defence after the other, and shows that tests fail for each
+	$(BIN)/python tests/security/defences.py $(ARGS)
 
 bench: $(STAMP)  ## ratios against the floor; writes docs/benchmarks.md
 	$(BIN)/python bench/run.py
