@@ -3,12 +3,16 @@
 import json
 import multiprocessing
 import os
+import re
 import sqlite3
 import stat
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.repo import Repo
 from support.server import approves, blocks
 
@@ -179,3 +183,95 @@ def test_list_and_show_are_readable(changed: Repo, serve: Any, configure: Any) -
     missing = changed.call("log", "show", "99")
     assert missing.code == 2
     assert "the log has no row 99" in missing.err
+
+
+# --- whatever is in the file --------------------------------------------------------------------------------
+
+unhurried = settings(
+    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+ANY_CELL = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats() | ANY_TEXT | st.binary(max_size=20)
+PAINT = re.compile(r"\x1b\[[0-9;]*m")
+ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def shown_safely(repo: Repo, *arguments: str) -> None:
+    """It is shown, or said to be damaged; nothing of it acts on the terminal, and there is no traceback."""
+    result = repo.call("log", *arguments)
+    assert result.code in {0, 2}
+    assert result.code == 0 or "what to do:" in result.err
+    assert "internal error" not in result.text
+    assert not ACTS.search(PAINT.sub("", result.text)), ascii(result.text)
+
+
+def every_view(repo: Repo) -> None:
+    for arguments in (("list", "--all"), ("list", "--output-format", "jsonl"), ("show", "1")):
+        shown_safely(repo, *arguments)
+
+
+@unhurried
+@given(cells=st.dictionaries(st.sampled_from(sorted(FIELDS - {"id"})), ANY_CELL, max_size=4))
+def test_a_row_of_any_values_is_shown_or_said_to_be_damaged(reviewed: Repo, cells: dict[str, Any]) -> None:
+    path = reviewed.root / ".git" / "twoagent-hook" / "trajectory.db"
+    before = path.read_bytes()
+    try:
+        with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.IntegrityError):
+            for column, value in cells.items():
+                connection.execute(f"UPDATE entries SET {column} = ?", (value,))
+            connection.commit()
+        every_view(reviewed)
+    finally:
+        path.write_bytes(before)
+
+
+@unhurried
+@given(data=st.data())
+def test_a_decision_of_any_values_is_shown_or_said_to_be_damaged(reviewed: Repo, data: st.DataObject) -> None:
+    path = reviewed.root / ".git" / "twoagent-hook" / "trajectory.db"
+    before = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection:
+        kept = json.loads(connection.execute("SELECT evidence FROM entries WHERE role = 'gate'").fetchone()[0])
+    decision = kept["decision"]
+    for key in data.draw(st.lists(st.sampled_from(sorted(decision)), max_size=3)):
+        if data.draw(st.booleans()):
+            decision.pop(key, None)
+        else:
+            decision[key] = data.draw(ANY_JSON)
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE entries SET evidence = ?", (json.dumps(kept),))
+            connection.commit()
+        for number in ("1", "2"):
+            shown_safely(reviewed, "show", number)
+    finally:
+        path.write_bytes(before)
+
+
+@unhurried
+@given(data=st.data())
+def test_a_file_of_any_bytes_is_read_or_said_to_be_damaged(reviewed: Repo, data: st.DataObject) -> None:
+    path = reviewed.root / ".git" / "twoagent-hook" / "trajectory.db"
+    before = path.read_bytes()
+    content = bytearray(before)
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    try:
+        path.write_bytes(content[:cut] if data.draw(st.booleans()) else content)
+        every_view(reviewed)
+    finally:
+        path.write_bytes(before)
+
+
+@pytest.fixture
+def reviewed(changed: Repo, serve: Any, configure: Any) -> Repo:
+    """A repository with one blocked review in its log."""
+    configure(serve(blocks()))
+    assert changed.review()["outcome"] == "block"
+    return changed

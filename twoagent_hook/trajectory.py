@@ -211,6 +211,20 @@ def _insert(connection: sqlite3.Connection, entry: Entry) -> int:
 
 
 def _entry(row: sqlite3.Row) -> Entry:
+    """The row, if each field is of its kind: SQLite keeps whatever it is given.
+
+    Raises:
+        ValueError: it is not as it was written.
+    """
     values = {column: row[column] for column in ("id", *_COLUMNS)}
+    for column, value in values.items():
+        kinds = int if column in _WHOLE else (int, float) if column in _NUMBERS else str
+        if not isinstance(value, kinds) and not (value is None and column not in _NEEDED):
+            raise ValueError(f"row {values['id']} is damaged ({column})")
     evidence = json.loads(values.pop("evidence"))
     return Entry(**values, evidence=evidence if isinstance(evidence, dict) else {})
+
+
+_WHOLE = frozenset({"id", "prompt_tokens", "output_tokens", "cached_tokens", "schema_version"})
+_NUMBERS = frozenset({"latency_sec", "cost_usd"})
+_NEEDED = frozenset({"id", "at", "role", "result", "evidence", "schema_version"})

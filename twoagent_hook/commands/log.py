@@ -43,13 +43,13 @@ def _table(entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         seconds = "" if entry.latency_sec is None else f"{entry.latency_sec:.1f}"
         author = visible.excerpt((entry.author or "").split(" (")[0], 20)
-        when = entry.at[:19].replace("T", " ")
+        when = visible.excerpt(entry.at[:19].replace("T", " "), 19)
         rows.append(
             (
                 str(entry.id),
                 when,
-                entry.role,
-                entry.result,
+                visible.excerpt(entry.role, 20),
+                visible.excerpt(entry.result, 20),
                 visible.excerpt(entry.model or "", 28),
                 author,
                 seconds,
@@ -82,7 +82,7 @@ def _decision(
     decision: dict[str, Any], evidence: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment
 ) -> str:
     from twoagent_hook import author
-    from twoagent_hook.outputs import text
+    from twoagent_hook.outputs import payload, text
 
     reader = text.Reader(
         colour=text.wants_colour(arguments.color, environment.variables, terminal=sys.stdout.isatty()),
@@ -94,7 +94,10 @@ def _decision(
         verbose=True,
         encoding=sys.stdout.encoding or "utf-8",
     )
-    return text.render(decision, reader)
+    try:
+        return text.render(payload.restored(decision), reader)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise LogError(f"row {decision['log_id']} of the log is damaged: {type(error).__name__}") from error
 
 
 def _fields(entry: Entry) -> Iterator[str]:

@@ -47,6 +47,23 @@ def of_nothing(tree: str, reason: str, *, task_id: str | None = None) -> dict[st
     return of(Decision(outcome, exit_code(outcome), tree=tree, base=tree, reasons=(reason,)), task_id=task_id)
 
 
+def restored(value: Any) -> Any:
+    """A payload that comes from a file: of what it should be made of, with every text visible and bounded.
+
+    Raises:
+        TypeError: it holds what no payload does.
+    """
+    if isinstance(value, dict):
+        return {_line(key): restored(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [restored(item) for item in value]
+    if isinstance(value, str):
+        return _text(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    raise TypeError(f"a payload holds no {type(value).__name__}")
+
+
 def _text(text: str) -> str:
     shown = visible.block(text.strip())
     return shown if len(shown) <= _TEXT_LIMIT else shown[: _TEXT_LIMIT - 1] + "…"
