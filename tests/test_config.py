@@ -1,12 +1,13 @@
 """Where settings may stand, what each may be, and which of two places wins."""
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.repo import Repo
 from support.server import Server, blocks, free_port, says
@@ -250,6 +251,39 @@ def test_a_repository_may_not_say_where_the_change_is_sent(key: str) -> None:
 def test_any_table_is_followed_or_is_an_error_of_the_configuration(values: dict[str, Any]) -> None:
     error = problem(lambda: keys.layer_of(values, keys.POLICY, "here"))
     assert error is None or (error.what.startswith("here: ") and error.do)
+
+
+PIECES = st.sampled_from(
+    [
+        *(f"{key} = {text}\n" for key, text, _ in GOOD),
+        *(f"{key} = {text}\n" for key, texts in BAD.items() for text in texts[:3]),
+        *("[rules]\n", "[[dismiss]]\n", "[providers.x]\n", "[tool.twoagent-hook]\n", "[tool]\n", "[a.b.c]\n", "["),
+        *('"', "'''", '"""', "\\", "=", "#", "\n", "\r", "\0", "\ufeff", "{", "}", "]]", "." * 40, "1e400", "0x"),
+        *("9" * 5000, "[" * 3000, "a." * 2000 + "b = 1\n", "1979-13-45", "nan", "'\ud800'", "\u202e", "\x1b[2J"),
+    ]
+)
+ANY_TEXT = st.lists(PIECES | st.text(st.characters(codec=None, exclude_categories=()), max_size=8), max_size=6)
+
+
+@unhurried
+@given(ANY_TEXT.map("".join))
+@example("timeout = " + "9" * 5000)
+@example("rules = " + "[" * 3000)
+@example('"\x1b[2J" = 1')
+def test_any_text_is_a_policy_or_an_error_of_the_configuration(text: str) -> None:
+    for files in ({OWN: text}, {PROJECT: f"[tool.twoagent-hook]\n{text}"}, {OWN: text, PROJECT: text}):
+        error = problem(lambda files=files: config.policy_layer(files, "HEAD"))
+        assert error is None or (error.what.isprintable() and error.do and len(error.what) < 2000), error
+
+
+@unhurried
+@given(st.binary(max_size=60) | ANY_TEXT.map(lambda text: "".join(text).encode("utf-8", "replace")))
+def test_any_bytes_are_the_users_settings_or_an_error_of_the_configuration(raw: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".toml") as file:
+        file.write(raw)
+        file.flush()
+        error = problem(lambda: config.user_layer(file.name))
+        assert error is None or (error.what.isprintable() and error.do), error
 
 
 # --- files --------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Whether a change that removes or weakens the gate is found, and one that does not is left alone."""
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from twoagent_hook import config
 from twoagent_hook.findings import Effect
@@ -376,6 +378,46 @@ def test_a_list_that_prek_reads_in_place_of_the_one_with_the_gate(gated: bool, e
     gate = Gate(Layer("HEAD", {}), Layer("staged", {})) if gated else Gate()
     assert effects({PREK: Texts(None, "repos = []\n")}, gate) == effect
     assert effects({PREK: Texts(None, TOML)}, gate) == ""
+
+
+# --- whatever the files hold --------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    [
+        *(LIST, LOCAL, OURS, GITHUB, SHELL, "repos:\n", "- repo: local\n", "  hooks:\n", "    - id: twoagent-hook\n"),
+        *("&a ", "*a", "<<: *a\n", "!!timestamp x", "!!int ''", "!!python/object:os.system x", "!!set {a}", "? [a]\n"),
+        *(
+            "{",
+            "}",
+            "[",
+            "]",
+            ": ",
+            "- ",
+            "\n",
+            "\t",
+            "'",
+            '"',
+            "|\n",
+            "---\n",
+            "%YAML 9.9\n",
+            "\0",
+            "\ufeff",
+            "\x1b[2J",
+        ),
+        *("on: ", "true: ", "jobs: ", "twoagent-hook", "[" * 500, "9" * 5000, "0o8", "2001-99-99", ".inf", "\ud800"),
+    ]
+)
+ANY_FILE = st.none() | st.lists(PIECES | st.text(max_size=8), max_size=8).map("".join)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.sampled_from([YAML, PREK, CI, HUSKY, LEFTHOOK, PACKAGE, ".gitattributes"]), ANY_FILE, ANY_FILE)
+@example(YAML, "twoagent-hook: !!timestamp x", "!!int ''")
+@example(YAML, LIST, "a: &a [1, 2]\nb: {<<: [*a, *a]}\n" + LIST)
+def test_any_two_texts_are_compared(path: str, before: str | None, after: str | None) -> None:
+    gate = Gate(Layer("HEAD", {}), Layer("staged", {}))
+    assert effects({path: Texts(before, after)}, gate) in {"", "note", "block"}
+    assert effects({path: Texts(before, before)}, gate) == ""
 
 
 # --- the policy ---------------------------------------------------------------------------------------------

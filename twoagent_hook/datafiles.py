@@ -16,7 +16,7 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is no TOMLDecodeError
         raise ConfigError(f"{origin} is not valid TOML: {error}", f"correct {origin}") from error
 
 

@@ -214,7 +214,7 @@ def _framework(path: str, name: str, text: Texts, elsewhere: frozenset[str], *, 
     after = _readable(path, text.after)
     if text.after is None and not (before and elsewhere.issuperset(before)):
         yield _weaker("the configuration that runs the gate is removed", name)
-    elif after is None and text.after is not None:
+    elif after is None and before is not None and text.after is not None:
         yield _weaker("the configuration that runs the gate can't be read after the change", name)
     elif after is not None:
         yield from _compared(name, before or {}, after, elsewhere)
