@@ -181,7 +181,8 @@ class Gate:
         detectors = Detectors()
         screened = screen(change, config, snapshot.generated(change.base, _paths(change)), inspected, detectors)
         if detectors.missed:
-            said = f"detect-secrets did not look at {detectors.missed} lines (too long, or its time was over)"
+            lines = "1 line" if detectors.missed == 1 else f"{detectors.missed} lines"
+            said = f"detect-secrets did not look at {lines} (too long, or its time was over)"
             config = with_notices(config, (f"{said}; the built-in patterns looked at all",))
             self.settings = self.settings._replace(config=config)
         packing = prompts.pack(screened, config, self.settings.guidelines, _token, self.settings.own_prompt)

@@ -41,8 +41,10 @@ class Detectors:
             return
         started = time.monotonic()
         for plugin in self._plugins:
-            values = {value for value in plugin.analyze_string(line) if value and not published(value)}
-            yield from (secret for value in values for secret in _places(row, line, value, _kind(plugin)))
+            found = {(value or "").strip() for value in plugin.analyze_string(line)}
+            for value in found:
+                if value and not published(value):
+                    yield from _places(row, line, value, _kind(plugin))
         self._left -= time.monotonic() - started
 
 
