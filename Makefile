@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 4  # more than this machine may have cores: many a test waits for a program or a deadline
 STAMP := $(VENV)/.ready
 
+# The extra `secrets`, in a folder of its own: where it can be imported, each review uses it.
+EXTRAS := $(VENV)/extras/.ready
+
 # Servers that others wrote, for the tests: each in a folder of its own, and installed anew where the version changes.
 AIMOCK_VERSION := 1.43.0
 AIMOCK := $(VENV)/aimock/.ready-$(AIMOCK_VERSION)
@@ -17,6 +20,11 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]' --group dev
+	touch $@
+
+$(EXTRAS): pyproject.toml | $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/extras \
+	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["secrets"])')
 	touch $@
 
 $(AIMOCK): | $(STAMP)  # without npm, or where it fails, its tests are skipped, and say so
@@ -33,10 +41,10 @@ $(LITELLM): | $(STAMP)  # in an environment of its own: it needs an older openai
 demo: $(STAMP)  ## the whole gate on a throwaway repository, offline
 	$(BIN)/twoagent-hook demo
 
-test: $(STAMP) $(AIMOCK)  ## every test but those of tests/real, with real git, frameworks and servers on loopback
+test: $(STAMP) $(AIMOCK) $(EXTRAS)  ## every test but those of tests/real, with real git, frameworks and servers on loopback
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-all: $(STAMP) $(AIMOCK) $(LITELLM)  ## those too; installs 700 MB the first time
+test-all: $(STAMP) $(AIMOCK) $(EXTRAS) $(LITELLM)  ## those too; installs 700 MB the first time
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --real $(ARGS)
 
 lint: $(STAMP)

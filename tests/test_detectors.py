@@ -1,7 +1,8 @@
 """The detectors of detect-secrets, as the extra `secrets` adds them: what they find, and that they can't hold a run up."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from support.server import Server, approves
 from twoagent_hook.screening import secrets
 from twoagent_hook.screening.detectors import Detectors
 
-pytest.importorskip("detect_secrets", reason="the extra `secrets` is not installed")
+EXTRAS = Path(sys.prefix) / "extras"
+pytestmark = [
+    pytest.mark.skipif(not EXTRAS.is_dir(), reason="the extra `secrets` is not there: `make test` installs it"),
+    pytest.mark.usefixtures("extra"),
+]
 
 # Kinds that our own table does not have.
 BASIC = "https://admin:" + "hunter2hunter2" + "@db.example.com/"
@@ -20,6 +25,15 @@ FOUND = {
     "artifactory": ("token: " + "AKC" + "Ab3dE6gH9jK2mN5p", "AKC" + "Ab3dE6gH9jK2mN5p"),
     "softlayer": ("softlayer_api_key = " + "0123456789abcdef" * 4, "0123456789abcdef" * 4),
 }
+
+
+@pytest.fixture
+def extra(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if the extra were installed, for one test."""
+    monkeypatch.syspath_prepend(EXTRAS)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "detect_secrets"]:
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -101,3 +115,14 @@ def test_the_owner_is_told_what_they_did_not_look_at(gated: tuple[Repo, Server])
     payload = repo.review()
     assert payload["outcome"] == "approve"
     assert [text for text in payload["notices"] if "detect-secrets did not look at 1 line " in text]
+
+
+def test_it_is_used_in_a_process_of_its_own_where_it_is_installed(gated: tuple[Repo, Server]) -> None:
+    repo, server = gated
+    line, value = FOUND["basic auth"]
+    repo.stage("settings.py", f"{line}\n")
+    for variables, outcome in (({}, "approve"), ({"PYTHONPATH": str(EXTRAS)}, "block")):
+        result = repo.run("review", "--output-format", "json", **variables)
+        assert result.json["outcome"] == outcome
+        assert value not in result.err
+    assert len(server.requests) == 1
