@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+import screening
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = Path(sys.executable).parent / "twoagent-hook"
 
@@ -119,6 +121,7 @@ def table(cases: list[Case], times: dict[str, list[float]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--no-screening", dest="screening", action="store_false", help="leave out what takes minutes")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -162,6 +165,8 @@ def main() -> None:
             "",
         ]
     )
+    if arguments.screening:
+        text += "\n".join(["", "## Screening", "", screening.ABOUT, "", *screening.rows(arguments.runs), ""])
     arguments.output.parent.mkdir(exist_ok=True)
     arguments.output.write_text(text)
     print(text)

@@ -83,7 +83,7 @@ def read(text: str) -> list[Hit]:
 
 # --- the table ----------------------------------------------------------------------------------------------
 
-_JOINT = r"[\s\x22\x27`*,:;#/>|~+\\-]{1,9}"
+_JOINT = r"(?:[\s\x22\x27`*,:;#/>|~+\\-]{1,9})"
 _GAP = r"[^.!?;(){}=<>\[\]]{0,%s}?"
 _KEY = 3  # letters of a word by which patterns are found
 _PLACEHOLDER = re.compile(r"<(\w{1,12})>")
