@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--real", action="store_true", help="run tests/real too, which needs what `make test-all` installs"
     )
 
+
+# A shell that starts the tests in the background has them ignore ^C, and every program that they start as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SCRUBBED = (
     "GIT_",

@@ -70,9 +70,10 @@ def cache(clean_environment: Mapping[str, str]) -> Cache:
     return Cache(Path(clean_environment["XDG_CACHE_HOME"]) / "twoagent-hook" / "ladder.json")
 
 
-def approved(repo: Repo, **environment: str) -> None:
-    payload = repo.review(**environment)
+def approved(repo: Repo, **environment: str) -> dict[str, Any]:
+    payload: dict[str, Any] = repo.review(**environment)
     assert (payload["outcome"], payload["exit_code"]) == ("approve", 0), payload
+    return payload
 
 
 # --- what worked is asked first -------------------------------------------------------------------------------
@@ -395,7 +396,8 @@ def test_nothing_is_taken_from_what_somebody_else_could_have_put_there(
     spoil(cache.path, _rows().replace('"NOW"', str(time.time() - 60)).replace("URL", server.url))
     elsewhere = cache.path.with_name("elsewhere.json")
     before = elsewhere.read_bytes() if elsewhere.exists() else b""
-    approved(changed)
+    said = [text for text in approved(changed)["notices"] if "could be written by another user" in text]
+    assert len(said) == (case in {"writable-by-all", "writable-by-the-group", "of-another-user"})
     assert forms(server) == ["json_schema", "json_object"]
     approved(changed)
     assert forms(server)[2:] == (["json_object"] if heals else ["json_schema", "json_object"])

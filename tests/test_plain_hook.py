@@ -215,6 +215,7 @@ def test_strange_file_names_are_all_shown_and_nothing_of_them_acts(
     server = serve(blocks())
     configure(server)
     gated.git("reset", "--quiet", "--hard")
+    gated.policy('rules = {hidden-text = "note"}\n')
     for number, name in enumerate((*NAMES, "\x1b[2J.py", b"not\xffutf8.py")):
         gated.stage(name, f"content_{number} = 1\n")
     result = assert_commit_blocked(gated)

@@ -176,7 +176,7 @@ class Gate:
             user_file=self.options.user_file,
             isolated=self.options.isolated,
         )
-        config = self.settings.config
+        config = with_notices(self.settings.config, backends.notices(self.environment.variables))
         inspected = _inspected(snapshot, change, self.settings.gate)
         detectors = Detectors()
         screened = screen(change, config, snapshot.generated(change.base, _paths(change)), inspected, detectors)
@@ -184,7 +184,7 @@ class Gate:
             lines = "1 line" if detectors.missed == 1 else f"{detectors.missed} lines"
             said = f"detect-secrets did not look at {lines} (too long, or its time was over)"
             config = with_notices(config, (f"{said}; the built-in patterns looked at all",))
-            self.settings = self.settings._replace(config=config)
+        self.settings = self.settings._replace(config=config)
         packing = prompts.pack(screened, config, self.settings.guidelines, _token, self.settings.own_prompt)
         author = author_of(self.environment, self.options.author, config)
         self.prepared = _prepared(screened, author, packing, packing.unsent, config)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from twoagent_hook import config as settings
-from twoagent_hook import datafiles, models
+from twoagent_hook import datafiles, files, models
 from twoagent_hook.addresses import check_base_url, loopback
 from twoagent_hook.backends import credentials
 from twoagent_hook.backends.base import Backend, Identity
@@ -207,12 +207,24 @@ async def offered(found: Reviewer, variables: Mapping[str, str], deadline: float
     return await _endpoint(found, found.provider, variables).models(deadline)
 
 
+def _cache(variables: Mapping[str, str]) -> str:
+    return os.path.join(settings.cache_folder(variables.get("TWOAGENT_HOME")), "ladder.json")
+
+
+def notices(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """What the user should know about what is kept for later runs."""
+    path = _cache(variables)
+    if os.path.isfile(path) and not os.path.islink(path) and files.writable_by_others(path):
+        return (f"{path} could be written by another user, so what it says of endpoints is not used",)
+    return ()
+
+
 def _endpoint(
     found: Reviewer, provider: Provider, variables: Mapping[str, str], *, hurried: bool = False
 ) -> "EndpointBackend":
     from twoagent_hook.backends.endpoint import Access, EndpointBackend
     from twoagent_hook.backends.ladder import Memory
 
-    memory = Memory(os.path.join(settings.cache_folder(variables.get("TWOAGENT_HOME")), "ladder.json"))
+    memory = Memory(_cache(variables))
     key = credentials.source(provider, variables)
     return EndpointBackend(found.identity, Access(provider, key, variables, memory, hurried))
