@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from twoagent_hook import datafiles
 from twoagent_hook.changes import FileChange, Hunk, Line, Status
 from twoagent_hook.findings import Effect, Finding
+from twoagent_hook.patterns import Pattern
 from twoagent_hook.screening import injection
 
 unhurried = settings(max_examples=200, deadline=None, database=None)
@@ -305,8 +306,9 @@ def test_two_clean_lines_are_clean(one: tuple[str, str], other: tuple[str, str])
 
 
 def sources() -> list[str]:
-    phrases = [source for rows in injection._phrases().values() for _, _, source in rows]
-    return [*phrases, *(group.source for group in injection._groups())]
+    short = [phrase.rest for phrases in injection._phrases().values() for phrase in phrases]
+    words = injection._table()["words"]
+    return [injection._expanded(rest, words) for rest in (*short, *(group.source for group in injection._groups()))]
 
 
 def test_every_pattern_compiles_and_repeats_in_bounds() -> None:
@@ -334,7 +336,7 @@ def matched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tried: list[str] = []
     genuine = injection._compiled
 
-    def noted(source: str) -> re.Pattern[str]:
+    def noted(source: str) -> Pattern:
         tried.append(source)
         return genuine(source)
 

@@ -74,7 +74,7 @@ async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
                 what = f"{reviewer.spec} gave no usable review, asked twice: {error.what}"
                 raise InvalidReplyError(what, error.do) from None
             unusable = error.what
-            said = visible.block(reply.text[:_QUOTED_LIMIT]) or "(empty)"
+            said = visible.told(visible.block(reply.text[:_QUOTED_LIMIT])) or "(empty)"
             correction = (said, prompts.repair(error.what, prompt))
             continue
         return _accept(question, prompt, reply, parsed, calls)

@@ -1,5 +1,6 @@
 """TOML, YAML and the package's own data files: the only importer of tomllib and yaml."""
 
+import json
 import os
 import tomllib
 from functools import cache
@@ -81,6 +82,13 @@ def packaged(name: str) -> str:
     """The text of a data file of this package, by its path below the package."""
     with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
         return file.read()
+
+
+@cache
+def packaged_table(name: str) -> dict[str, Any]:
+    """A table that is large enough to be read as JSON: what the tests make of its TOML, and keep up to date."""
+    table: dict[str, Any] = json.loads(packaged(f"{name}.json"))
+    return table
 
 
 @cache

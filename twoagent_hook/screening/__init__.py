@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from twoagent_hook import changes, visible
@@ -11,7 +12,7 @@ from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Line, Rename, S
 from twoagent_hook.config import Config
 from twoagent_hook.errors import GitError
 from twoagent_hook.findings import Effect, Finding, Source
-from twoagent_hook.screening import hidden, injection, locks, secrets, shapes, tampering, weakening
+from twoagent_hook.screening import hidden, injection, secrets, shapes, tampering, weakening
 from twoagent_hook.screening.contents import Content, became_binary, is_generated, is_lock, known_files, recognise
 from twoagent_hook.screening.detectors import Detectors
 from twoagent_hook.screening.rules import effective, rule
@@ -242,6 +243,7 @@ def _reason(file: FileChange, content: Content, excluded: Matcher, generated: Ma
     return Reason.BINARY if content is Content.BINARY else None
 
 
+@cache
 def sensitive() -> Matcher:
     """Whether content acts by lying at this path (hooks, CI, what instructs agents, build scripts)."""
     return matcher(tuple(known_files()["sensitive"]["patterns"]))
@@ -250,7 +252,7 @@ def sensitive() -> Matcher:
 def _fold(renames: tuple[Rename, ...], sieve: _Sieve) -> tuple[Move, ...]:
     """Show renamed files as moved, where a reader loses nothing by it; what the sieve shows is changed accordingly."""
     shown = sieve.shown
-    acts = sensitive()
+    acts = sensitive() if renames else _never
     moves = []
     for source, path, exact, edits in renames:
         hidden = source not in shown or path not in shown or sieve.excluded(source)
@@ -347,6 +349,8 @@ def _per_file(file: FileChange, content: Content, texts: Texts | None, *, protec
         yield from hidden.find(file, name)
         yield from injection.find(file, name)
     if is_lock(file.path):
+        from twoagent_hook.screening import locks  # 10 ms for what few changes hold
+
         yield from locks.find(file, name, *(texts or Texts(None, None)))
 
 

@@ -4,7 +4,6 @@ The ranges are those of CVE-2021-42574 (bidirectional controls) and of tag and v
 people really write (an emoji with its selector, joiners in Persian and Indic text, ideographic variants) is none.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from twoagent_hook import datafiles
 from twoagent_hook.changes import FileChange
 from twoagent_hook.findings import Finding
+from twoagent_hook.patterns import Pattern
 from twoagent_hook.screening.rules import once_a_file, rule
 
 KIND = "hidden-text"
@@ -153,15 +153,15 @@ def _looked_for(text: str) -> tuple[_Hidden, ...]:
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _compiled(pattern: str) -> Pattern:
+    return Pattern(pattern)
 
 
 # --- the rule -----------------------------------------------------------------------------------------------
 
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t\n"
-_STRAY_RETURN = re.compile("\r(?!\n|\\Z)")
-_LINE_END = re.compile("[\n\r]")
+_STRAY_RETURN = Pattern("\r(?!\n|\\Z)")
+_LINE_END = Pattern("[\n\r]")
 
 
 def find(file: FileChange, name: str) -> Iterator[Finding]:
@@ -215,7 +215,7 @@ def _places(text: str, pattern: str) -> Iterator[tuple[int, int]]:
             return
 
 
-def _next(text: str, pattern: re.Pattern[str], start: int) -> int:
+def _next(text: str, pattern: Pattern, start: int) -> int:
     found = pattern.search(text, start)
     while found and pattern.groups and found.lastindex is None:
         found = pattern.search(text, found.end())

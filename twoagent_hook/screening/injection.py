@@ -10,7 +10,7 @@ import codecs
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 from twoagent_hook import datafiles
 from twoagent_hook.changes import FileChange
 from twoagent_hook.findings import Finding
+from twoagent_hook.patterns import Pattern
 from twoagent_hook.screening import hidden
 from twoagent_hook.screening.rules import once_a_file, rule
 
 KIND = "prompt-injection"
 _FIX = "take it out: text in a change does not instruct its reviewer"
-_TABLE = "screening/injection.toml"
+_TABLE = "screening/injection"
 _MOST = 3  # findings of one title in a file
 _BEFORE, _AFTER = 40, 160  # characters that are quoted before and after the place
 
@@ -48,7 +49,7 @@ def _in_name(path: str, name: str) -> Iterator[Finding]:
         yield rule(KIND, f"{hit.title} is in the file's name", name, None, "rename it", path, mild=hit.mild)
 
 
-_WORD_ENDS = re.compile(r"[_.\-]|(?<=[a-z])(?=[A-Z])")
+_WORD_ENDS = Pattern(r"[_.\-]|(?<=[a-z])(?=[A-Z])")
 
 
 def _in_lines(file: FileChange, name: str) -> Iterator[Finding]:
@@ -83,10 +84,11 @@ def read(text: str) -> list[Hit]:
 
 # --- the table ----------------------------------------------------------------------------------------------
 
-_JOINT = r"(?:[\s\x22\x27`*,:;#/>|~+\\-]{1,9})"
+_BLANK = 9  # characters at most that a blank in a pattern stands for
+_JOINT = rf"(?:[\s\x22\x27`*,:;#/>|~+\\-]{{1,{_BLANK}}})"
 _GAP = r"[^.!?;(){}=<>\[\]]{0,%s}?"
 _KEY = 3  # letters of a word by which patterns are found
-_PLACEHOLDER = re.compile(r"<(\w{1,12})>")
+_PLACEHOLDER = Pattern(r"<(\w{1,12})>")
 
 
 class _Group(NamedTuple):
@@ -98,37 +100,60 @@ class _Group(NamedTuple):
     source: str
 
 
+class Phrase(NamedTuple):
+    """A word, and what has to follow it.
+
+    Attributes:
+        word: with a line feed before it, it has to begin a line.
+        group: its place among the groups.
+        near: the next word, where it is always the same.
+        rest: the pattern of what follows, in the table's own short form.
+        needs: of each of these, one has to stand behind the word, or the pattern need not be compiled.
+        reach: as many characters as it can look at.
+    """
+
+    word: str
+    group: int
+    near: str
+    rest: str
+    needs: tuple[tuple[str, ...], ...]
+    reach: int
+
+    def follows(self, text: str, start: int) -> bool:
+        end = start + self.reach
+        close = text.find(self.near, start, start + _BLANK + len(self.near)) >= 0
+        possible = close and all(any(text.find(word, start, end) >= 0 for word in words) for words in self.needs)
+        return possible and _compiled(self.rest).match(text, start) is not None
+
+
 @cache
 def _table() -> dict[str, Any]:
-    return datafiles.packaged_toml(_TABLE)
+    return datafiles.packaged_table(_TABLE)
 
 
-def _expanded(pattern: str) -> str:
-    words: dict[str, str] = _table()["words"]
-
+def _expanded(pattern: str, words: Mapping[str, str]) -> str:
     def one(found: re.Match[str]) -> str:
         return _GAP % found[1] if found[1].isdigit() else _PLACEHOLDER.sub(one, words[found[1]])
 
-    return _PLACEHOLDER.sub(one, _folded(pattern)).replace(" ", _JOINT)
+    return _PLACEHOLDER.sub(one, pattern).replace(" ", _JOINT)
+
+
+_SLACK = 120  # characters that a blank may stand for in the words that a phrase begins with
 
 
 @cache
-def _phrases() -> dict[str, list[tuple[str, int, str]]]:
-    """For the first letters of a word: the whole word, the place of its group, what has to follow.
-
-    A word with a line feed before it has to begin a line.
-    """
-    sources: dict[tuple[str, int], list[str]] = {}
+def _phrases() -> dict[str, list[Phrase]]:
+    """By the first letters of their words."""
+    table: dict[str, list[Phrase]] = {}
     for place, group in enumerate(_table()["groups"]):
-        for starts, rest in group["patterns"]:
+        for starts, rest, needs, reach in group["patterns"]:
             begin = "\n" if starts.startswith("^") else ""
             for start in starts.removeprefix("^").split("|"):
                 word, blank, more = start.partition(" ")
-                sources.setdefault((begin + word, place), []).append(blank + more + rest)
-    table: dict[str, list[tuple[str, int, str]]] = {}
-    for (word, place), rests in sources.items():
-        source = "|".join(f"(?:{_expanded(rest)})" for rest in rests)
-        table.setdefault(word.strip("\n").partition("-")[0][:_KEY], []).append((word, place, source))
+                near = more.partition(" ")[0]
+                words = tuple(map(tuple, needs))
+                phrase = Phrase(begin + word, place, near, blank + more + rest, words, reach + _SLACK)
+                table.setdefault(word.partition("-")[0][:_KEY], []).append(phrase)
     return table
 
 
@@ -139,20 +164,20 @@ def _groups() -> tuple[_Group, ...]:
             row["title"],
             row.get("mild", False),
             tuple(_folded(anchor).lower() for anchor in row["anchors"]),
-            "|".join(f"(?:{_expanded(pattern)})" for pattern in row["patterns"]),
+            "|".join(f"(?:{_folded(pattern)})" for pattern in row["patterns"]),
         )
         for row in _table()["free"]
     )
 
 
 @cache
-def _compiled(source: str) -> re.Pattern[str]:
-    return re.compile(source)
+def _compiled(source: str) -> Pattern:
+    return Pattern(_expanded(source, _table()["words"]))
 
 
 # --- the search ---------------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"(?<!\w)[a-z]+")
+_WORD = Pattern(r"(?<!\w)[a-z]+")
 
 
 def _hits(text: str) -> Iterator[Hit]:
@@ -174,11 +199,12 @@ def _phrases_in(text: str, rows: dict[str, set[int]]) -> Iterator[tuple[int, str
     titles = [group["title"] for group in _table()["groups"]]
     for begin, end in _stretches(text, _table()["anchors"]):
         for found in _WORD.finditer(text, begin, end):
-            for word, place, source in _phrases().get(found[0][:_KEY], ()):
-                start = found.start() - word.startswith("\n")
-                wanted = text.startswith(word, start) and len(rows.get(titles[place], ())) < _MOST
-                if wanted and _compiled(source).match(text, start + len(word)):
-                    yield found.start(), titles[place], False
+            for phrase in _phrases().get(found[0][:_KEY], ()):
+                start = found.start() - phrase.word.startswith("\n")
+                title = titles[phrase.group]
+                wanted = text.startswith(phrase.word, start) and len(rows.get(title, ())) < _MOST
+                if wanted and phrase.follows(text, start + len(phrase.word)):
+                    yield found.start(), title, False
 
 
 def _free_in(text: str, rows: dict[str, set[int]]) -> Iterator[tuple[int, str, bool]]:
@@ -212,15 +238,15 @@ def _stretches(text: str, anchors: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 # --- plain text ---------------------------------------------------------------------------------------------
 
-_LEAD = re.compile(r"\n(?:[^\w\n<\[]|<!--){1,80}")
-_BLANKS = re.compile(r"[^\S\n]{3,}")  # two blanks divide words of single letters
-_UNSEEN = re.compile(
+_LEAD = Pattern(r"\n(?:[^\w\n<\[]|<!--){1,80}")
+_BLANKS = Pattern(r"[^\S\n]{3,}")  # two blanks divide words of single letters
+_UNSEEN = Pattern(
     "[\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
-_TAGGED = re.compile("[\U000e0020-\U000e007f]{1,4000}")
-_ACCENTS = re.compile("[\u0300-\u036f\u0483-\u0489\u20d0-\u20f0]")
-_WORDS = re.compile(r"[^\W\d_]{1,100}")
-_SMALL_CAPITALS = re.compile("[\u0250-\u02af\u1d00-\u1dbf\ua720-\ua7ff]{1,100}")
+_TAGGED = Pattern("[\U000e0020-\U000e007f]{1,4000}")
+_ACCENTS = Pattern("[\u0300-\u036f\u0483-\u0489\u20d0-\u20f0]")
+_WORDS = Pattern(r"[^\W\d_]{1,100}")
+_SMALL_CAPITALS = Pattern("[\u0250-\u02af\u1d00-\u1dbf\ua720-\ua7ff]{1,100}")
 
 
 def plain(text: str) -> str:
@@ -272,12 +298,12 @@ def _likened(found: re.Match[str]) -> str:
 
 # --- escapes ------------------------------------------------------------------------------------------------
 
-_ESCAPE = re.compile(
+_ESCAPE = Pattern(
     r"[\\%&](?:x([0-9a-fA-F]{2}(?:\\x[0-9a-fA-F]{2}){0,2000})|(?<=%)([0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2}){0,2000})"
     r"|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|#x([0-9a-fA-F]{1,6});?|#([0-9]{1,7});?"
     r"|(?<=\\)([0-3][0-7]{2}))"
 )
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROLS = Pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAMED = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&nbsp;", " "), ("&amp;", "&"))
 _SIMPLE = (("\\n", "  "), ("\\t", "  "), ("\\r", "  "), ('\\"', '"'))
 
@@ -304,12 +330,12 @@ def _resolved(found: re.Match[str]) -> str:
 # --- codes --------------------------------------------------------------------------------------------------
 
 _LONG = 24  # characters of a word that may be base64 or hexadecimal
-_CODED = re.compile(r"[A-Za-z0-9+/_-]{24,4000}={0,2}")
+_CODED = Pattern(r"[A-Za-z0-9+/_-]{24,4000}={0,2}")
 # What printable ASCII is in base64: in each four, the first three say that a byte is below 0x80.
-_ASCII_IN_BASE64 = re.compile(
+_ASCII_IN_BASE64 = Pattern(
     r"(?:[CDI-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){6,1000}[A-Za-z0-9+/_-]{0,3}"
 )
-_ASCII_IN_HEX = re.compile(r"(?:[2-7][0-9a-fA-F]){12,2000}")
+_ASCII_IN_HEX = Pattern(r"(?:[2-7][0-9a-fA-F]){12,2000}")
 
 
 def _decoded(text: str) -> str:
@@ -370,7 +396,7 @@ def _disguised(text: str) -> Iterator[str]:
 
 def _gathered(space: str) -> Callable[[str], str]:
     """A reading that takes single letters together."""
-    spread = re.compile(rf"(?<=\b\w){re.escape(space)}(?=\w\b)")
+    spread = Pattern(rf"(?<=\b\w){re.escape(space)}(?=\w\b)")
     return lambda line: spread.sub("", line)
 
 

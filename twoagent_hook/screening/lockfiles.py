@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from twoagent_hook import datafiles
+from twoagent_hook.patterns import Pattern
 
 REGISTRY, CODE, PATH, DIRECT = "a registry", "a repository of code", "a path", "an address of its own"
 _LONGEST = 1000  # characters of a line that are read
@@ -26,9 +27,9 @@ class Format(NamedTuple):
     implicit: str
     owners: bool
     code: bool
-    source: re.Pattern[str]
-    hash: re.Pattern[str] | None
-    entry: re.Pattern[str] | None
+    source: Pattern
+    hash: Pattern | None
+    entry: Pattern | None
 
 
 class Entry(NamedTuple):
@@ -85,9 +86,9 @@ def formats() -> dict[str, Format]:
             implicit=row.get("implicit", "registry"),
             owners=row.get("owners", False),
             code=row.get("code", False),
-            source=re.compile(row.get("source", _URL)),
-            hash=re.compile(row["hash"]) if "hash" in row else None,
-            entry=re.compile(row["entry"]) if "entry" in row else None,
+            source=Pattern(row.get("source", _URL)),
+            hash=Pattern(row["hash"]) if "hash" in row else None,
+            entry=Pattern(row["entry"]) if "entry" in row else None,
         )
         made.update(dict.fromkeys(row["files"], one))
     return made
@@ -99,13 +100,13 @@ def format_of(path: str) -> Format | None:
     return formats()["pylock.toml"] if found is None and _PYLOCK.match(name) else found
 
 
-_PYLOCK = re.compile(r"pylock\.[^/]{1,80}\.toml$")
+_PYLOCK = Pattern(r"pylock\.[^/]{1,80}\.toml$")
 
 
 # --- sources ------------------------------------------------------------------------------------------------
 
-_SCHEME = re.compile(r"((?:[a-z][a-z0-9.-]{0,20}\+)*)([a-z][a-z0-9.-]{0,20}):(?://)?(.*)", re.IGNORECASE | re.DOTALL)
-_SCP = re.compile(r"(?:ssh://)?(?:[\w.-]{1,60}@)([\w.-]{1,100}):(?!\d{1,5}/)([\w./~-]{1,200})")
+_SCHEME = Pattern(r"((?:[a-z][a-z0-9.-]{0,20}\+)*)([a-z][a-z0-9.-]{0,20}):(?://)?(.*)", re.IGNORECASE | re.DOTALL)
+_SCP = Pattern(r"(?:ssh://)?(?:[\w.-]{1,60}@)([\w.-]{1,100}):(?!\d{1,5}/)([\w./~-]{1,200})")
 _PATHS = frozenset({"file", "link", "portal", "path", "workspace", "exec", "directory"})
 _SHORT = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org", "gist": "gist.github.com"}
 _PORTS = {"https": ":443", "http": ":80", "ssh": ":22"}
@@ -171,7 +172,7 @@ def sources(kind: Format, text: str, found: Iterable[Entry]) -> dict[str, Source
     return {one: source(one) for one in named}
 
 
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ESCAPE = Pattern(r"\\u([0-9a-fA-F]{4})")
 
 
 def _unescaped(text: str) -> str:
@@ -280,10 +281,10 @@ def _flake(text: str) -> Iterator[Entry]:
             yield Entry(name, _text(row, "rev"), (place,) if place else (), said, kind in {"path", "indirect"})
 
 
-_HEADER = re.compile(r"(?m)^[ \t]{0,8}(?=\[\[ {0,4}packages? {0,4}\]\])")
-_TABLE = re.compile(r"\s{0,8}\[{1,2}([^\[\]=]{1,200})\]{1,2}\s{0,8}$")
-_OPENS = re.compile(r"""\s{0,8}["']?([\w-]{0,40})["']?\s{0,8}=?\s{0,8}[{\[]""")
-_PAIR = re.compile(r"""(?:^|[{,\[])\s{0,8}["']?([\w-]{1,40})["']?\s{0,8}=\s{0,8}["']([^"'\n]{0,1000})["']""")
+_HEADER = Pattern(r"(?m)^[ \t]{0,8}(?=\[\[ {0,4}packages? {0,4}\]\])")
+_TABLE = Pattern(r"\s{0,8}\[{1,2}([^\[\]=]{1,200})\]{1,2}\s{0,8}$")
+_OPENS = Pattern(r"""\s{0,8}["']?([\w-]{0,40})["']?\s{0,8}=?\s{0,8}[{\[]""")
+_PAIR = Pattern(r"""(?:^|[{,\[])\s{0,8}["']?([\w-]{1,40})["']?\s{0,8}=\s{0,8}["']([^"'\n]{0,1000})["']""")
 _OF_OTHERS = frozenset(
     {"dependencies", "dev-dependencies", "optional-dependencies", "requires", "requires-dist", "extras", "metadata"}
 )
@@ -375,8 +376,8 @@ def _hashes_apart(block: str) -> dict[str, frozenset[str]]:
     return {name: frozenset(hashes) for name, hashes in found.items()}
 
 
-_NAMED_LIST = re.compile(r"""["']?([\w.-]{1,100}(?: [\w.+!-]{1,60})?)["']?\s{0,8}=\s{0,8}\[""")
-_HASH = re.compile(r"""["']((?:sha\d{1,3}|md5|blake\w{1,4}):?[0-9A-Fa-f]{16,200}|[0-9a-f]{64})["']""")
+_NAMED_LIST = Pattern(r"""["']?([\w.-]{1,100}(?: [\w.+!-]{1,60})?)["']?\s{0,8}=\s{0,8}\[""")
+_HASH = Pattern(r"""["']((?:sha\d{1,3}|md5|blake\w{1,4}):?[0-9A-Fa-f]{16,200}|[0-9a-f]{64})["']""")
 
 
 def _indented(text: str, depth: int) -> Iterator[tuple[str, list[str]]]:
@@ -398,10 +399,10 @@ def _indented(text: str, depth: int) -> Iterator[tuple[str, list[str]]]:
         yield head, body
 
 
-_YARN = re.compile(
+_YARN = Pattern(
     r"""(version|resolved|integrity|checksum|resolution|conditions|linkType)"?:?\s{1,8}"?([^"]{1,1000})"?"""
 )
-_ALIAS = re.compile(r"@npm:((?:@[^/@]{1,100}/)?[^@]{1,100})@")
+_ALIAS = Pattern(r"@npm:((?:@[^/@]{1,100}/)?[^@]{1,100})@")
 
 
 def _yarn(text: str) -> Iterator[Entry]:
@@ -438,7 +439,7 @@ def _berry(name: str, said: dict[str, str]) -> Entry:
     return Entry(name, said.get("version", ""), origin, hashes, local or "conditions" in said)
 
 
-_RESOLUTION = re.compile(r"(integrity|tarball|repo|commit|directory|type|registry): ?['\"]?([^,'\"}\s]{1,1000})")
+_RESOLUTION = Pattern(r"(integrity|tarball|repo|commit|directory|type|registry): ?['\"]?([^,'\"}\s]{1,1000})")
 
 
 def _pnpm(text: str) -> Iterator[Entry]:
@@ -460,8 +461,8 @@ def _pnpm(text: str) -> Iterator[Entry]:
         yield Entry(spec[:1] + name, version.partition("(")[0], tuple(origin), hashes, bare)
 
 
-_GEM = re.compile(r" {4}(\S{1,200}) \(([^)]{1,100})\)\s*$")
-_SUM = re.compile(r" {2}(\S{1,200}) \(([^)]{1,100})\)\s{0,4}(\S{0,200})")
+_GEM = Pattern(r" {4}(\S{1,200}) \(([^)]{1,100})\)\s*$")
+_SUM = Pattern(r" {2}(\S{1,200}) \(([^)]{1,100})\)\s{0,4}(\S{0,200})")
 
 
 def _gem(text: str) -> Iterator[Entry]:
@@ -485,7 +486,7 @@ def _gem(text: str) -> Iterator[Entry]:
             yield Entry(found[1], found[2], (remote,) if remote else (), hashes, section in {"GIT", "PATH"})
 
 
-_GO = re.compile(r"(\S{1,300}) (v\S{1,200}) (h1:[A-Za-z0-9+/]{20,60}=*)\s*$")
+_GO = Pattern(r"(\S{1,300}) (v\S{1,200}) (h1:[A-Za-z0-9+/]{20,60}=*)\s*$")
 
 
 def _go(text: str) -> Iterator[Entry]:
@@ -498,11 +499,11 @@ def _go(text: str) -> Iterator[Entry]:
             yield Entry(words[0], words[1])
 
 
-_MIX = re.compile(
+_MIX = Pattern(
     r"""\s{0,8}"([^"]{1,100})":\s{0,4}\{:(\w{1,10}),\s{0,4}[:"]([^",]{1,1000})"?,\s{0,4}"([^"]{1,200})"(.{0,4000})"""
 )
-_MIX_HASH = re.compile(r'"([0-9a-f]{32,128})"')
-_MIX_REPOSITORY = re.compile(r'\],\s{0,4}"([^"]{1,100})"')
+_MIX_HASH = Pattern(r'"([0-9a-f]{32,128})"')
+_MIX_REPOSITORY = Pattern(r'\],\s{0,4}"([^"]{1,100})"')
 
 
 def _mix(text: str) -> Iterator[Entry]:
@@ -517,7 +518,7 @@ def _mix(text: str) -> Iterator[Entry]:
             yield Entry(found[1], found[4], (f"git+{found[3]}",), bare=True)
 
 
-_PUB = re.compile(r"""(name|url|sha256|path|resolved-ref|source|version): ?"?([^"]{1,1000})"?""")
+_PUB = Pattern(r"""(name|url|sha256|path|resolved-ref|source|version): ?"?([^"]{1,1000})"?""")
 
 
 def _pub(text: str) -> Iterator[Entry]:
@@ -534,7 +535,7 @@ def _pub(text: str) -> Iterator[Entry]:
         yield Entry(head.strip("'\""), version, (origin,) if origin else (), hashes, kind != "hosted")
 
 
-_POD = re.compile(r"\s{0,8}:(git|path|podspec|http): ['\"]?([^'\"\s]{1,1000})")
+_POD = Pattern(r"\s{0,8}:(git|path|podspec|http): ['\"]?([^'\"\s]{1,1000})")
 
 
 def _pod(text: str) -> Iterator[Entry]:

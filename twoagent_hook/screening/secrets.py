@@ -8,11 +8,12 @@ from functools import cache
 from typing import NamedTuple
 
 from twoagent_hook import datafiles
+from twoagent_hook.patterns import Pattern
 
 _TABLE = "screening/secrets.toml"
 _KEY = "private-key"
-_END_OF_KEY = re.compile(r"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_BODY = re.compile(
+_END_OF_KEY = Pattern(r"-----END [A-Z0-9 ]{0,60}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_BODY = Pattern(
     r"[^A-Za-z0-9]*+(?:(?:Version|Comment|Hash|Charset|MessageID|Proc-Type|DEK-Info): .{0,200}"
     r"|[A-Za-z0-9+/=:, \\n\"'\r-]{0,16384}+)",
     re.DOTALL,
@@ -22,7 +23,7 @@ _KEY_BODY = re.compile(
 class Format(NamedTuple):
     kind: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: Pattern
 
 
 class Secret(NamedTuple):
@@ -43,7 +44,7 @@ class Secret(NamedTuple):
 @cache
 def formats() -> tuple[Format, ...]:
     rows = datafiles.packaged_toml(_TABLE)["formats"]
-    return tuple(Format(row["kind"], tuple(row["hint"]), re.compile(row["pattern"])) for row in rows)
+    return tuple(Format(row["kind"], tuple(row["hint"]), Pattern(row["pattern"])) for row in rows)
 
 
 @cache
@@ -93,7 +94,7 @@ def _matches(text: str) -> Iterator[tuple[int, int, int, str]]:
 
 
 # A quoted value behind a name that says what it is. The name is looked for first, then what stands behind it.
-_ASSIGNED = re.compile(
+_ASSIGNED = Pattern(
     r"(?i:passwo?r?d|pwd|passphrase|secret|token|credential"
     r"|(?:api|access|private|auth|encryption|signing|master|session|shared|account|storage|webhook|secret)[_-]?key)s?"
     r"(?![a-z])[\w.-]{0,20}[ \t]{0,4}"
@@ -141,8 +142,8 @@ def _random(value: str) -> bool:
     return kinds >= 2 and has_digit and entropy(value) >= (table["entropy"] if len(value) >= 20 else table["short"])
 
 
-_SEPARATORS = re.compile(r"[-_./:@+,=&|]")
-_WORD = re.compile(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,}+)*+[vVx]?[0-9]{0,12}|.{0,2}")
+_SEPARATORS = Pattern(r"[-_./:@+,=&|]")
+_WORD = Pattern(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,}+)*+[vVx]?[0-9]{0,12}|.{0,2}")
 
 
 def entropy(text: str) -> float:

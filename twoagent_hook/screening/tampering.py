@@ -13,12 +13,13 @@ from twoagent_hook import datafiles, visible
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect, Finding
 from twoagent_hook.keys import POLICY_FILE, STRICTER, Layer, default_rules
+from twoagent_hook.patterns import Pattern
 from twoagent_hook.screening.rules import rule
 
 KIND = "gate-tampering"
 _FIX = "leave the gate as it is, or let its owner commit this by hand"
-_OURS = re.compile(r"twoagent[-_]hook")
-_COMMENT = re.compile(r"^\s*(?:#|//|--|;|<!--)")
+_OURS = Pattern(r"twoagent[-_]hook")
+_COMMENT = Pattern(r"^\s*(?:#|//|--|;|<!--)")
 _TABLE = "screening/tampering.toml"
 
 
@@ -93,7 +94,7 @@ def _renamed(texts: Mapping[str, Texts]) -> dict[str, Texts]:
     return found
 
 
-_WORKFLOW = re.compile(r"^\.(?:github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
+_WORKFLOW = Pattern(r"^\.(?:github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
 
 
 def _weaker(title: str, name: str, quote: str = "", line: int | None = None) -> Finding:

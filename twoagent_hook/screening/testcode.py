@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from twoagent_hook import datafiles, visible
 from twoagent_hook.changes import ABSENT, FileChange, Line
+from twoagent_hook.patterns import Pattern
 
 _WIDE = 2000  # characters of a line that are searched at once; a longer one is searched in overlapping pieces
 _OVERLAP = 300
 _NEAR = 60  # lines that are looked at around a place
-_NEVER = re.compile(r"(?!)")
-_QUOTED = re.compile(r"""["'`]([^"'`]{3,160})["'`]""")
+_NEVER = Pattern(r"(?!)")
+_QUOTED = Pattern(r"""["'`]([^"'`]{3,160})["'`]""")
 _TRIPLE = ('"""', "'''")
 
 
@@ -30,17 +31,17 @@ class Language(NamedTuple):
 
     key: str
     comments: tuple[str, ...]
-    file: re.Pattern[str]
-    define: re.Pattern[str]
+    file: Pattern
+    define: Pattern
     define_hints: tuple[str, ...]
-    mark: re.Pattern[str]
+    mark: Pattern
     mark_hints: tuple[str, ...]
-    named: re.Pattern[str]
-    check: re.Pattern[str]
+    named: Pattern
+    check: Pattern
     check_hints: tuple[str, ...]
-    empty: re.Pattern[str]
+    empty: Pattern
     empty_hints: tuple[str, ...]
-    dead: re.Pattern[str]
+    dead: Pattern
 
 
 class Marker(NamedTuple):
@@ -56,17 +57,17 @@ class Marker(NamedTuple):
     where: str
     only: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: Pattern
 
 
 @cache
 def table() -> dict[str, Any]:
-    return datafiles.packaged_toml("screening/weakening.toml")
+    return datafiles.packaged_table("screening/weakening")
 
 
 def _language(key: str, row: Mapping[str, Any]) -> Language:
-    def pattern(name: str) -> re.Pattern[str]:
-        return re.compile(row[name]) if name in row else _NEVER
+    def pattern(name: str) -> Pattern:
+        return Pattern(row[name]) if name in row else _NEVER
 
     def hints(name: str) -> tuple[str, ...]:
         return tuple(row.get(name, ()))
@@ -116,7 +117,7 @@ def _marker(row: Mapping[str, Any]) -> Marker:
         where=row.get("where", ""),
         only=row.get("only", ""),
         hints=tuple(row["hints"]),
-        pattern=re.compile("|".join(parts)),
+        pattern=Pattern("|".join(parts)),
     )
 
 
@@ -126,8 +127,8 @@ def markers() -> tuple[Marker, ...]:
 
 
 @cache
-def pattern(section: str, name: str) -> re.Pattern[str]:
-    return re.compile(table()[section][name])
+def pattern(section: str, name: str) -> Pattern:
+    return Pattern(table()[section][name])
 
 
 def matches(kind: str, path: str) -> bool:
@@ -137,7 +138,7 @@ def matches(kind: str, path: str) -> bool:
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-def search(wanted: re.Pattern[str], text: str) -> re.Match[str] | None:
+def search(wanted: Pattern, text: str) -> re.Match[str] | None:
     """The first match in a line; a very long line is searched in pieces, so that no pattern runs away on it."""
     if len(text) <= _WIDE:
         return wanted.search(text)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from twoagent_hook import visible
 from twoagent_hook.changes import FileChange, Rename
 from twoagent_hook.findings import Finding
+from twoagent_hook.patterns import Pattern
 from twoagent_hook.screening.rules import once_a_file, rule
 from twoagent_hook.screening.testcode import (
     Hit,
@@ -30,20 +31,20 @@ from twoagent_hook.screening.testcode import (
 
 TESTS, CHECKS = "test-weakened", "check-disabled"
 _BODY = 60  # lines of a removed test that are read for what it tests
-_WORD = re.compile(r"\w{3,80}")
-_LETTERS = re.compile(r"[\W_]+")
-_PARTS = re.compile(r"&&|\|\|?|;")
-_HOOK = re.compile(r"^\s{0,40}-?\s{0,10}\{?\s{0,4}[\"']?id[\"']?\s{0,4}[:=]\s{0,4}[\"']?([\w.-]{1,80})")
-_FAILS = re.compile(r"\b(?:exit\s+[1-9]|false|return\s+[1-9])\b")
-_GUARD = re.compile(r"\b(?:if|unless|when|elif|and|or|except)\b|&&|\?")
-_XFAIL_IF = re.compile(
+_WORD = Pattern(r"\w{3,80}")
+_LETTERS = Pattern(r"[\W_]+")
+_PARTS = Pattern(r"&&|\|\|?|;")
+_HOOK = Pattern(r"^\s{0,40}-?\s{0,10}\{?\s{0,4}[\"']?id[\"']?\s{0,4}[:=]\s{0,4}[\"']?([\w.-]{1,80})")
+_FAILS = Pattern(r"\b(?:exit\s+[1-9]|false|return\s+[1-9])\b")
+_GUARD = Pattern(r"\b(?:if|unless|when|elif|and|or|except)\b|&&|\?")
+_XFAIL_IF = Pattern(
     r"xfail\(\s{0,4}(?:condition\s{0,4}=\s{0,4})?(?!reason|strict|raises|run\b|True\b)[A-Za-z_(][\w.(\[ ]"
 )
-_CLASS = re.compile(
+_CLASS = Pattern(
     r"^\s{0,40}(?:(?:export|abstract|public|final|internal|sealed|partial|open)\s+){0,4}(?:class|describe|struct|mod)\b"
 )
 # A call that takes a test with its name: `describe.skip("name", () => {`, `xit "name" do`.
-_INLINE = re.compile(
+_INLINE = Pattern(
     r"^\s{0,80}(?:\w{1,40}\.){0,4}[xXpPfF]?(?:it|test|describe|context|suite|specify|scenario|example|should|step|bench"
     r"|It|Describe|Context|When|Entry|Specify|ignore|feature|skip|fixme)\b[^\"'`]{0,80}[\"'`].{0,240}"
     r"(?:\bdo\b|\{|=>|\bfunc|->\s{0,4}$)|^\s{0,80}(?:it|test|specify)\.(?:todo|skip|fixme)\("
@@ -56,7 +57,7 @@ _LEAVES = frozenset(
     {"return", "return None", "return nil", "return true", "return undefined", "return Ok(())", "return null"}
 )
 _KEEP_STEP = "let it run, or say where it runs now"
-_TEST_NAME = re.compile(
+_TEST_NAME = Pattern(
     r"^(?:test[-_]?|t\d{4}-)|(?:[-_.]?(?:unit)?(?:tests?|specs?|cy|e2e|it|TestCase|Suite))$", re.IGNORECASE
 )
 
