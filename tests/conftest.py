@@ -17,6 +17,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--real`, what a second framework does as the first does is looked at in its `core` only."""
+    if config.getoption("--real"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("second") and not item.get_closest_marker("core")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
 # A shell that starts the tests in the background has them ignore ^C, and every program that they start as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

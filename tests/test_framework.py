@@ -45,7 +45,12 @@ Serve = Callable[..., Server]
 Configure = Callable[..., Path]
 
 
-@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
+PRE_COMMIT, PREK = FRAMEWORKS
+
+
+@pytest.fixture(
+    params=[PRE_COMMIT, pytest.param(PREK, marks=pytest.mark.second)], ids=lambda framework: framework.name
+)
 def framework(request: pytest.FixtureRequest) -> Framework:
     return request.param
 
@@ -68,6 +73,7 @@ def assert_committed_what_was_judged(repo: Repo) -> None:
 # --- one commit for each outcome ----------------------------------------------------------------------------
 
 
+@pytest.mark.core
 def test_an_approval_is_one_line_that_the_committer_sees(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -110,6 +116,7 @@ def test_requested_changes_close_the_gate_where_the_policy_says_so(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.core
 def test_a_block_stops_the_commit_and_says_all_that_the_human_needs(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -200,6 +207,7 @@ def test_an_unknown_provider_is_an_error_that_names_the_right_one(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.core
 def test_nothing_staged_is_skipped_and_says_that_no_review_was_made(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -250,6 +258,7 @@ def test_the_first_commit_of_all_may_bring_the_gate_and_its_policy(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.core
 def test_commit_all_and_commit_one_file_send_exactly_what_is_committed(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -288,6 +297,7 @@ def test_a_commit_that_only_deletes_is_reviewed(
     assert_committed_what_was_judged(gated)
 
 
+@pytest.mark.core
 def test_unstaged_work_is_neither_sent_nor_lost(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -303,6 +313,7 @@ def test_unstaged_work_is_neither_sent_nor_lost(
 # --- other hooks, and other runs ----------------------------------------------------------------------------
 
 
+@pytest.mark.core
 def test_nothing_is_asked_after_an_earlier_hook_changed_files(
     framework: Framework, changed: Repo, serve: Serve, configure: Configure, tmp_path: Path
 ) -> None:
@@ -367,6 +378,7 @@ def rescued(repo: Repo, path: str, target: Path) -> list[str]:
     return contents
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("verdict", [approves, blocks])
 def test_an_edit_during_a_review_stays_where_it_is(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure, verdict: Callable[[], Script]
@@ -388,6 +400,7 @@ def test_an_edit_during_a_review_and_unstaged_work_in_other_files_both_survive(
     assert gated.read("app.py") == edit or edit in rescued(gated, "app.py", tmp_path), result
 
 
+@pytest.mark.core
 def test_an_edit_during_a_review_to_a_file_with_unstaged_work_is_rescued(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure, tmp_path: Path
 ) -> None:
@@ -519,6 +532,7 @@ def hostile_block() -> Script:
     return blocks(findings=[finding(**texts)], summary=long, questions=[long], verification_commands=[f"echo {long}"])
 
 
+@pytest.mark.core
 def test_captured_output_has_no_control_codes_but_colour_and_fits_80_columns(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -548,9 +562,6 @@ def test_the_panel_fits_and_is_coloured_in_a_terminal(
 
 
 # --- flags in `args:` ---------------------------------------------------------------------------------------
-
-
-PRE_COMMIT, PREK = FRAMEWORKS
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from twoagent_hook.screening import injection
 unhurried = settings(max_examples=200, deadline=None, database=None)
 HERE = os.path.dirname(__file__)
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=80)
-TABLE: dict[str, Any] = datafiles.packaged_toml("screening/injection.toml")
+TABLE: dict[str, Any] = datafiles.parse_toml(datafiles.packaged("screening/injection.toml"), "the table")
 
 
 def spelled(text: str) -> str:

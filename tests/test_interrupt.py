@@ -370,8 +370,13 @@ def assert_told(result: Result, repo: Repo) -> None:
     assert "Traceback" not in result.text, result
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize(("script", "outcome", "code"), VERDICTS[:2])
+@pytest.mark.parametrize(
+    ("damage", "script", "outcome", "code"),
+    [
+        pytest.param(*damage.values, *VERDICTS[place % 2].values, id=f"{damage.id}-{VERDICTS[place % 2].id}")
+        for place, damage in enumerate(DAMAGES)
+    ],
+)
 def test_a_log_that_can_not_be_written_loses_no_verdict(
     script: Script,
     outcome: str,

@@ -185,10 +185,22 @@ def test_list_and_show_are_readable(changed: Repo, serve: Any, configure: Any) -
     assert "the log has no row 99" in missing.err
 
 
+def test_what_is_said_of_a_damaged_log_acts_on_no_terminal(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "st\x1b[2Jate"))
+    log.append([Entry("gate", "approve")])
+    with closing(sqlite3.connect(log.path)) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute("UPDATE sqlite_master SET sql = 'CREATE \x1b[2J' WHERE name = 'entries'")
+        connection.commit()
+    with pytest.raises(LogError) as caught:
+        log.read()
+    assert str(caught.value).isprintable()
+
+
 # --- whatever is in the file --------------------------------------------------------------------------------
 
 unhurried = settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 ANY_JSON = st.recursive(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from twoagent_hook import files
+from twoagent_hook import files, visible
 
 SCHEMA_VERSION = 1
 _BUSY_SECONDS = 5.0
@@ -181,7 +181,9 @@ class Log:
             yield
         except (sqlite3.Error, OSError, ValueError, OverflowError, RecursionError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise LogError(f"the log {self.path} can't be used: {reason}") from error
+            raise LogError(
+                f"the log {visible.path(self.path)} can't be used: {visible.excerpt(reason or '', 200)}"
+            ) from error
 
 
 def _conditions(wanted: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:

@@ -15,7 +15,10 @@ import twoagent_hook
 from twoagent_hook.screening import injection
 
 PACKAGE = Path(twoagent_hook.__file__).parent
-SOURCES = ("screening/injection.toml", "screening/weakening.toml")
+SOURCES = (
+    *("agents.toml", "models.toml", "backends/clis.toml"),
+    *("screening/secrets.toml", "screening/injection.toml", "screening/weakening.toml"),
+)
 _LONG, _SHORT, _MOST = 6, 3, 120  # letters of a word that are looked for, and words that may stand for each other
 
 Needs = list[frozenset[str]]  # of each set, one word

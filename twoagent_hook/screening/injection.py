@@ -24,7 +24,7 @@ from twoagent_hook.screening.rules import once_a_file, rule
 
 KIND = "prompt-injection"
 _FIX = "take it out: text in a change does not instruct its reviewer"
-_TABLE = "screening/injection"
+_TABLE = "screening/injection.toml"
 _MOST = 3  # findings of one title in a file
 _BEFORE, _AFTER = 40, 160  # characters that are quoted before and after the place
 
@@ -128,7 +128,7 @@ class Phrase(NamedTuple):
 
 @cache
 def _table() -> dict[str, Any]:
-    return datafiles.packaged_table(_TABLE)
+    return datafiles.packaged_toml(_TABLE)
 
 
 def _expanded(pattern: str, words: Mapping[str, str]) -> str:

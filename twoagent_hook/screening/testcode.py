@@ -62,7 +62,7 @@ class Marker(NamedTuple):
 
 @cache
 def table() -> dict[str, Any]:
-    return datafiles.packaged_table("screening/weakening")
+    return datafiles.packaged_toml("screening/weakening.toml")
 
 
 def _language(key: str, row: Mapping[str, Any]) -> Language:
