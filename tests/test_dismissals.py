@@ -115,6 +115,7 @@ def test_tampering_is_never_dismissed(gated: tuple[Repo, Server], configure: Wri
     configure(server, dismissal(repo.review(), "gate-tampering"))
     payload = repo.review()
     assert (payload["outcome"], only(payload, "gate-tampering")["answer"]) == ("block", None)
+    assert only(payload, "gate-tampering")["id"] not in repo.call("review").out
 
 
 def test_missing_coverage_is_never_dismissed(gated: tuple[Repo, Server], configure: Write) -> None:

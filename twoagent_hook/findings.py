@@ -34,6 +34,10 @@ class Severity(IntEnum):
 _PLACEHOLDER = re.compile(r"(⟦secret:[\w-]{1,60})#\d{1,9}(?=⟧)")
 
 
+# What the owner changes by hand, or not at all: no dismissal takes its effect away (design, section 6).
+NEVER_DISMISSED = frozenset({"gate-tampering", "incomplete-coverage"})
+
+
 class Source(StrEnum):
     RULE = "rule"
     MODEL = "model"

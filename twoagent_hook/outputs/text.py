@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from twoagent_hook.findings import NEVER_DISMISSED
+
 WIDTH = 80
 HUMAN = "human"
 _MOST_NAMES = 12
@@ -268,7 +270,7 @@ def _risks(payload: Mapping[str, Any]) -> Iterator[Row]:
             (f"  {finding['category']}" if finding["category"] else "", "dim"),
             (f"  {place}" if place else "", "cyan"),
             (f"  {finding['title']}{marks}", ""),
-            (f"  {finding['id']}" if finding["effect"] in _DISMISSABLE else "", "dim"),
+            (f"  {finding['id']}" if _dismissable(finding) else "", "dim"),
         ]
         yield Row(pieces, f"{number}. ")
         for label in ("quote", "trigger", "consequence"):
@@ -276,7 +278,9 @@ def _risks(payload: Mapping[str, Any]) -> Iterator[Row]:
                 yield _plain(finding[label], lead=f"   {label}: ")
 
 
-_DISMISSABLE = {"block", "request-changes"}
+def _dismissable(finding: Mapping[str, Any]) -> bool:
+    """Whether its id is of use: `[[dismiss]]` takes it."""
+    return finding["effect"] in {"block", "request-changes"} and finding["rule"] not in NEVER_DISMISSED
 
 
 def _place(finding: Mapping[str, Any]) -> str:

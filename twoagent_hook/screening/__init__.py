@@ -11,7 +11,7 @@ from twoagent_hook import changes, visible
 from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Line, Rename, Status
 from twoagent_hook.config import Config
 from twoagent_hook.errors import GitError
-from twoagent_hook.findings import Effect, Finding, Source
+from twoagent_hook.findings import NEVER_DISMISSED, Effect, Finding, Source
 from twoagent_hook.screening import hidden, injection, secrets, shapes, tampering, weakening
 from twoagent_hook.screening.contents import Content, became_binary, is_generated, is_lock, known_files, recognise
 from twoagent_hook.screening.detectors import Detectors
@@ -195,14 +195,11 @@ def _without_secrets(found: list[Finding], redactor: secrets.Redactor) -> Iterat
         yield replace(finding, title=hide(finding.title), quote=hide(finding.quote), file=hide(finding.file))
 
 
-_NEVER_DISMISSED = frozenset({"gate-tampering", "incomplete-coverage"})
-
-
 def _undismissed(found: Iterator[Finding], config: Config) -> Iterator[Finding]:
     """The findings, those that the owner dismissed without an effect of theirs."""
     for finding in found:
         reason = config.dismiss.get(finding.id)
-        if reason is None or finding.kind in _NEVER_DISMISSED:
+        if reason is None or finding.kind in NEVER_DISMISSED:
             yield finding
         else:
             yield replace(finding, effect=Effect.NOTE, dismissed=reason)
