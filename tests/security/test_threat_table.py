@@ -21,12 +21,10 @@ LEFT_OUT = {
 
 # What of a row that has tests is not covered by them.
 IN_PART = {
-    5: "the words are found and told; they are not rewritten on their way to the endpoint",
     8: "a relaxed `independence` and the log's mark are tested in test_policy.py and test_author.py",
     19: "hosts and hashes in lock files: the rule lock-source, tested beside it",
     46: "the hash chain and `log verify` are not built yet",
     53: "certificates are tested in test_endpoint_faults.py",
-    54: "https to a link-local address is the user's own choice, and is let through",
     56: "memory is measured in test_endpoint_faults.py and bench/",
 }
 
