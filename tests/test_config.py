@@ -82,6 +82,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("timeout", "3600", 3600),
     ("max-input-tokens", "4000", 4000),
     ("max-input-tokens", "2_000_000", 2_000_000),
+    ("max-requests", "1", 1),
+    ("max-requests", "100", 100),
+    ("concurrency", "32", 32),
     ("exclude", '["docs/**", "!docs/api.md", "*.svg"]', ("docs/**", "!docs/api.md", "*.svg")),
     ("protect", '["/migrations/"]', ("/migrations/",)),
     ("guidelines", '["AGENTS.md", "docs/style guide.md"]', ("AGENTS.md", "docs/style guide.md")),
@@ -118,6 +121,8 @@ BAD: dict[str, list[str]] = {
     "on-error": [*NOT_A_TEXT, '"ignore"', '"Allow"', '["allow"]'],
     "timeout": ['"90"', "true", "0", "-1", "0.5", "3601", "nan", "inf", "-inf", "[]", "1e400"],
     "max-input-tokens": ['"24000"', "true", "3999", "-24000", "24000.0", "2_000_001", "[]", "nan"],
+    "max-requests": ['"3"', "true", "0", "-1", "3.0", "101", "[]"],
+    "concurrency": ['"4"', "true", "0", "4.0", "33"],
     "exclude": ['"docs/"', "5", "[5]", '[""]', "{}", '["[z-a]", 5]'],
     "protect": ['"docs/"', "true", "[true]", '["  "]'],
     "guidelines": [

@@ -447,6 +447,8 @@ POLICIES: list[tuple[str, str, str]] = [  # before, after, what the worst findin
     ('reviewers = ["rules"]', 'reviewers = ["a:b"]', "note"),
     ("timeout = 90", "timeout = 30", "note"),
     ("max-input-tokens = 24000", "max-input-tokens = 4000", "note"),
+    ("max-requests = 3", "max-requests = 1", "note"),
+    ("concurrency = 4", "", "note"),
     ('author = "gpt-5.5"', "", "note"),
     ("", 'exclude = ["*.py"]', "block"),
     ('exclude = ["*.svg"]', 'exclude = ["*.svg", "src/"]', "block"),

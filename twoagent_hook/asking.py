@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from twoagent_hook import policy, prompts, replies, reviews, visible
@@ -40,16 +40,35 @@ class Question(NamedTuple):
     deadline: float
 
 
-async def ask_all(question: Question, asked: Sequence[Prompt], calls: list[Call]) -> tuple[Review, ...]:
-    """A review of each prompt, all asked at once.
+class Answer(NamedTuple):
+    """What came of one prompt: a review, or why there is none."""
+
+    prompt: Prompt
+    review: Review | None = None
+    error: TwoAgentError | None = None
+
+
+async def ask_all(
+    question: Question, asked: Sequence[Prompt], calls: list[Call], answered: Callable[[], None] = lambda: None
+) -> tuple[Answer, ...]:
+    """An answer to each prompt, in their order; as many are asked at once as the policy says.
 
     Args:
         calls: grows by one for each request that was made, those that failed included.
-
-    Raises:
-        TwoAgentError: one of them has no review.
+        answered: is called each time a prompt has its answer.
     """
-    return tuple(await asyncio.gather(*(_ask(question, prompt, calls) for prompt in asked)))
+    free = asyncio.Semaphore(question.config.concurrency)
+
+    async def one(prompt: Prompt) -> Answer:
+        async with free:
+            try:
+                return Answer(prompt, review=await _ask(question, prompt, calls))
+            except TwoAgentError as error:
+                return Answer(prompt, error=error)
+            finally:
+                answered()
+
+    return tuple(await asyncio.gather(*(one(prompt) for prompt in asked)))
 
 
 async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:

@@ -85,7 +85,9 @@ class Config:
     fail_on: str = "block"
     on_error: str = "block"
     timeout: float = 90.0
+    concurrency: int = 4
     max_input_tokens: int = 24000
+    max_requests: int = 3
     exclude: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
     guidelines: tuple[str, ...] = ()

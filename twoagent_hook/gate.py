@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from twoagent_hook import advice, backends, policy, prompts, settings, transcripts, visible, worktree
 from twoagent_hook import author as authors
-from twoagent_hook.asking import Call, Question, ask_all
+from twoagent_hook.asking import Answer, Call, Question, ask_all
 from twoagent_hook.author import Author, Claim
 from twoagent_hook.backends import Reviewer
 from twoagent_hook.backends.base import Identity, Request
@@ -34,9 +34,9 @@ from twoagent_hook.findings import Effect, Finding
 from twoagent_hook.git import Trees, Workspace
 from twoagent_hook.loops import run_async
 from twoagent_hook.policy import Coverage, Decision, Ranking
-from twoagent_hook.progress import waiting
-from twoagent_hook.prompts import Packing, Prompt
-from twoagent_hook.reviews import Review
+from twoagent_hook.progress import Counter, waiting
+from twoagent_hook.prompts import Packing, Prompt, Receipt
+from twoagent_hook.reviews import Review, merge
 from twoagent_hook.screening import (
     Inspected,
     Reason,
@@ -52,6 +52,7 @@ from twoagent_hook.screening.tampering import Gate as Gated
 from twoagent_hook.screening.tampering import Texts
 from twoagent_hook.settings import Settings
 from twoagent_hook.snapshots import Snapshot
+from twoagent_hook.verdicts import Verdict
 
 
 class Options(NamedTuple):
@@ -78,6 +79,13 @@ class Prepared(NamedTuple):
     packing: Packing
     rule_findings: tuple[Finding, ...]
     coverage: Coverage
+
+
+class Asked(NamedTuple):
+    """The answers, in the order of the prompts, and why reviewers were passed over."""
+
+    answers: tuple[Answer, ...]
+    passed: tuple[str, ...]
 
 
 class Unasked(NamedTuple):
@@ -196,12 +204,12 @@ class Gate:
         unasked = self._unasked(prepared)
         if unasked is not None:
             return self._without_asking(prepared, unasked)
-        ranking = self.rank(prepared.author)
-        try:
-            found, passed = self._ask(ranking, prepared)
-        except ContextTooLongError as error:
-            return self._over_context(prepared, error)
-        return self._decision(prepared, found, passed)
+        asked = self._ask(self.rank(prepared.author), prepared)
+        found = merge([answer.review for answer in asked.answers if answer.review])
+        failed = [answer for answer in asked.answers if answer.error]
+        if not failed:
+            return self._decision(prepared, found, asked.passed)
+        return self._in_part(prepared, found, failed, asked.passed)
 
     def _unasked(self, prepared: Prepared) -> Unasked | None:
         """Why nobody is asked, or None where somebody is.
@@ -253,15 +261,39 @@ class Gate:
             return replace(decision, exit_code=ExitCode.OPEN)
         return decision
 
-    def _over_context(self, prepared: Prepared, error: ContextTooLongError) -> Decision:
-        """The model says that it can't take the whole: then nobody has seen it."""
-        paths = {path for prompt in prepared.packing.prompts for path in prompt.paths}
-        missing = tuple(Withheld(path, Reason.OVER_CONTEXT) for path in sorted(paths))
+    def _in_part(
+        self, prepared: Prepared, found: tuple[Review, ...], failed: list[Answer], passed: tuple[str, ...]
+    ) -> Decision:
+        """The decision where a part has no answer, or the model can't take it: then nobody has seen that part.
+
+        Raises:
+            TwoAgentError: no part has an answer, or one that can't be used, and none of the others closes the gate.
+        """
+        errors = [answer.error for answer in failed if answer.error]
+        for error in errors:
+            error.details += tuple(reason for reason in passed if reason not in error.details)
+        blocked = any(review.verdict is Verdict.BLOCK for review in found)
+        grave = [error for error in errors if not isinstance(error, (UnreviewedError, ContextTooLongError))]
+        silent = [error for error in errors if isinstance(error, UnreviewedError)]
+        if not blocked and (grave or (silent and not found)):
+            raise (grave or silent)[0]
+        again = self._without(prepared, failed)
+        first = errors[0]
+        if not blocked and not policy.closes(again.rule_findings, self._config):
+            raise UnreviewedError(first.what, first.do, first.details) from first
+        reasons = dict.fromkeys(f"{error.what}; {error.do}" for error in errors)
+        return self._decision(again, found, (*reasons, *first.details))
+
+    def _without(self, prepared: Prepared, failed: list[Answer]) -> Prepared:
+        """The same with what those parts show named as not reviewed."""
+        reasons = {
+            path: Reason.OVER_CONTEXT if isinstance(answer.error, ContextTooLongError) else Reason.UNANSWERED
+            for answer in failed
+            for path in answer.prompt.paths
+        }
+        missing = tuple(Withheld(path, reason) for path, reason in sorted(reasons.items()))
         unsent = (*prepared.packing.unsent, *missing)
-        again = _prepared(prepared.screened, prepared.author, prepared.packing, unsent, self._config)
-        if not policy.closes(again.rule_findings, self._config):
-            raise UnreviewedError(error.what, error.do, error.details) from error
-        return self._decision(again, (), (f"{error.what}; {error.do}", *error.details))
+        return _prepared(prepared.screened, prepared.author, prepared.packing, unsent, self._config)
 
     def rank(self, author: Author) -> Ranking:
         """Who may be asked, in order, and why others may not.
@@ -281,40 +313,46 @@ class Gate:
             do = advice.to_differ(backends.seen(config, variables), author, config, place)
             raise RefusedError(error.what, do, error.details) from None
 
-    def _ask(self, ranking: Ranking, prepared: Prepared) -> tuple[tuple[Review, ...], tuple[str, ...]]:
-        """The reviews of the first one that can be reached, and why others were passed over.
+    def _ask(self, ranking: Ranking, prepared: Prepared) -> Asked:
+        """The answers to all prompts, and why reviewers were passed over.
 
-        Only who can't be reached is followed by the next: a bad answer, and a block above all, stay what they are.
+        Who can't be reached for a prompt is followed by the next; a bad answer, and a block above all, stay what they
+        are.
         """
+        _check_clean(prepared.packing.prompts)
         passed = ranking.passed
         deadline = self.started + self._config.timeout
         if time.monotonic() >= deadline:
             what = f"the time of {self._config.timeout:g} s was over before anybody was asked"
             raise UnreviewedError(what, "raise `timeout`")
+        answers: dict[Receipt, Answer] = {}
+        pending = prepared.packing.prompts
         for place, reviewer in enumerate(ranking.reviewers, 1):
             last = place == len(ranking.reviewers)
-            try:
-                found = self._put(reviewer, prepared, deadline, hurried=not last)
-            except UnreviewedError as error:
-                if last or time.monotonic() >= deadline:
-                    error.details += passed
-                    raise
-                passed = (*passed, error.what)
-                continue
-            except TwoAgentError as error:
-                error.details += passed
-                raise
+            found = self._put(reviewer, prepared, pending, deadline, hurried=not last)
+            answers |= {answer.prompt.receipt: answer for answer in found}
             said = policy.assumed(reviewer.identity, prepared.author)
-            return found, (*passed, said) if said else passed
-        raise UnreviewedError("no reviewer is usable", "name a reviewer", passed)
+            if said and any(answer.review for answer in found):
+                passed = (*passed, said)
+            silent = [answer for answer in found if isinstance(answer.error, UnreviewedError)]
+            pending = tuple(answer.prompt for answer in silent)
+            if not pending or last or time.monotonic() >= deadline:
+                break
+            passed = (*passed, *dict.fromkeys(answer.error.what for answer in silent if answer.error))
+        return Asked(tuple(answers[prompt.receipt] for prompt in prepared.packing.prompts), passed)
 
-    def _put(self, reviewer: Reviewer, prepared: Prepared, deadline: float, *, hurried: bool) -> tuple[Review, ...]:
-        """Put all prompts to one reviewer."""
-        _check_clean(prepared.packing.prompts)
-        backend = backends.build(reviewer, self._config, self.environment.variables, hurried=hurried)
+    def _put(
+        self, reviewer: Reviewer, prepared: Prepared, asked: tuple[Prompt, ...], deadline: float, *, hurried: bool
+    ) -> tuple[Answer, ...]:
+        """Put prompts to one reviewer."""
+        try:
+            backend = backends.build(reviewer, self._config, self.environment.variables, hurried=hurried)
+        except TwoAgentError as error:
+            return tuple(Answer(prompt, error=error) for prompt in asked)
         question = Question(backend, prepared.screened, prepared.author, self._config, deadline)
-        with waiting(f"asking {backend.identity.spec}", shown=self.options.progress):
-            return run_async(lambda: ask_all(question, prepared.packing.prompts, self.calls))
+        counted = Counter(f"asking {backend.identity.spec}", len(asked))
+        with waiting(counted, shown=self.options.progress):
+            return run_async(lambda: ask_all(question, asked, self.calls, counted.answered))
 
     # --- without a verdict --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ _ERASE = b"\r\x1b[K"
 
 
 @contextmanager
-def waiting(text: str, *, shown: bool) -> Iterator[None]:
+def waiting(text: object, *, shown: bool) -> Iterator[None]:
     """Show `text` and the seconds that pass, until the block ends; nothing where there is no terminal."""
     terminal = _open() if shown else None
     if terminal is None:
@@ -35,7 +35,20 @@ def _open() -> int | None:
         return None
 
 
-def _tick(terminal: int, text: str, ended: threading.Event) -> None:
+class Counter:
+    """What is done, and how many of how many parts of it; as text it says how far it is."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total, self._done = what, total, 0
+
+    def answered(self) -> None:
+        self._done += 1
+
+    def __str__(self) -> str:
+        return self._what if self._total == 1 else f"{self._what}, {self._done} of {self._total} parts"
+
+
+def _tick(terminal: int, text: object, ended: threading.Event) -> None:
     started = time.monotonic()
     written = False
     with suppress(OSError):

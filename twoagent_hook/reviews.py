@@ -1,6 +1,6 @@
 """A reviewer's opinion, accepted: its findings held against the change, and the law applied to its verdict; pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twoagent_hook import visible
@@ -63,6 +63,40 @@ def review(parsed: Parsed, reply: Reply, reviewer: Identity, screened: ScreenedC
         attempts=reply.attempts,
         form=reply.form,
     )
+
+
+def merge(parts: Sequence[Review]) -> tuple[Review, ...]:
+    """One opinion of each reviewer, made of those on parts of a change: the worst verdict, and each finding once."""
+    by_reviewer: dict[str, list[Review]] = {}
+    for part in parts:
+        by_reviewer.setdefault(part.reviewer.spec, []).append(part)
+    return tuple(found[0] if len(found) == 1 else _merged(found) for found in by_reviewer.values())
+
+
+def _merged(parts: Sequence[Review]) -> Review:
+    findings = {finding.id: finding for part in reversed(parts) for finding in reversed(part.findings)}
+    return replace(
+        parts[0],
+        answered=tuple(dict.fromkeys(name for part in parts for name in part.answered)),
+        stated=max(part.stated for part in parts),
+        verdict=max(part.verdict for part in parts),
+        summary=" ".join(dict.fromkeys(part.summary for part in parts if part.summary)),
+        findings=tuple(reversed(findings.values())),
+        commands=tuple(dict.fromkeys(command for part in parts for command in part.commands)),
+        questions=tuple(dict.fromkeys(question for part in parts for question in part.questions)),
+        usage=Usage(
+            prompt_tokens=_sum(part.usage.prompt_tokens for part in parts),
+            output_tokens=_sum(part.usage.output_tokens for part in parts),
+            cached_tokens=_sum(part.usage.cached_tokens for part in parts),
+        ),
+        latency=max(part.latency for part in parts),
+        attempts=sum(part.attempts for part in parts),
+    )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def grounded(finding: Finding, files: Mapping[str, FileChange]) -> bool:

@@ -147,7 +147,9 @@ DEFENCES = (
         "control tokens", "visible.py", "return _control_token().sub(_spell_first, text)", "return text", "05_words", R
     ),
     Defence("link-local addresses", "addresses.py", "    if _link_local(host):", "    if False:", "threat_54", S),
-    Defence("coverage", "prompts.py", "            unsent.append(", "            ().__add__(", "21_evil_behind", D),
+    Defence(
+        "coverage", "parts.py", "                left_out.append(section.file)", "                pass", "21_evil", D
+    ),
     Defence("plain http refused", "addresses.py", 'if parts.scheme == "http" and', "if False and", "threat_53", S),
     Defence("the key masked", "backends/client.py", 'body = body.replace(value.encode(), b"***")', "pass", "35", O),
 )

@@ -33,11 +33,12 @@ class Reason(StrEnum):
     SILENT = changes.SILENT
     OVER_BUDGET = "over the budget of max-input-tokens"
     OVER_CONTEXT = "over the context of the reviewer's model"
+    UNANSWERED = "its part of the review has no answer"
 
     @property
     def complete(self) -> bool:
         """Whether policy or the nature of the thing withholds it: then the coverage is complete without it."""
-        incomplete = {Reason.TOO_LARGE, Reason.SILENT, Reason.OVER_BUDGET, Reason.OVER_CONTEXT}
+        incomplete = {Reason.TOO_LARGE, Reason.SILENT, Reason.OVER_BUDGET, Reason.OVER_CONTEXT, Reason.UNANSWERED}
         return self not in incomplete
 
 
@@ -389,6 +390,7 @@ def incomplete_coverage(missing: tuple[Withheld, ...], config: Config) -> tuple[
         "incomplete-coverage",
         f"no reviewer saw {names}{more} ({reasons})",
         visible.path(missing[0].path) if len(missing) == 1 else "",
-        fix=f"split the commit, raise max-input-tokens (now {config.max_input_tokens}), or exclude it at the base",
+        fix=f"split the commit, raise max-requests (now {config.max_requests}) or max-input-tokens (now "
+        f"{config.max_input_tokens}), or exclude it at the base",
     )
     return (replace(finding, effect=effect),)

@@ -1,0 +1,175 @@
+"""Divides what is shown of a change into parts that each fit into one request: by file, by hunk, by line; pure."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from twoagent_hook.changes import FileChange, Hunk
+from twoagent_hook.rendering import estimate, render
+from twoagent_hook.screening import sensitive
+
+
+class Section(NamedTuple):
+    """A file, or a part of one, as it is shown; `tokens` is an estimate."""
+
+    file: FileChange
+    text: str
+    tokens: int
+
+
+class Division(NamedTuple):
+    """The parts, in the order in which they are to be asked about, and the files for which there was no room.
+
+    A file is shown whole, in one part or in several, or not at all.
+    """
+
+    parts: tuple[tuple[Section, ...], ...]
+    left_out: tuple[FileChange, ...]
+
+
+def divide(files: Sequence[FileChange], room: int, most: int) -> Division:
+    """Fit the files into at most `most` parts of `room` tokens.
+
+    The riskiest come first, and a module stands beside its tests where both fit. What has no room any more is left
+    out, and smaller files after it are still taken.
+    """
+    bins: list[_Bin] = []
+    left_out: list[FileChange] = []
+    for group in _related(sorted(files, key=_risk())):
+        sections = [_section(file) for file in group]
+        if len(sections) > 1 and _place([sections], bins, room, most):
+            continue
+        for section in sections:
+            pieces = [section] if section.tokens <= room else _pieces(section.file, room, most)
+            if not pieces or not _place([[piece] for piece in pieces], bins, room, most):
+                left_out.append(section.file)
+    return Division(tuple(tuple(one.sections) for one in bins), tuple(left_out))
+
+
+class _Bin:
+    def __init__(self, room: int) -> None:
+        self.free = room
+        self.sections: list[Section] = []
+
+
+def _place(clusters: Sequence[Sequence[Section]], bins: list[_Bin], room: int, most: int) -> bool:
+    """Put all of the clusters into parts, each cluster into one, or none of them anywhere."""
+    free = [one.free for one in bins]
+    chosen = []
+    for cluster in clusters:
+        cost = sum(section.tokens for section in cluster)
+        place = next((place for place, left in enumerate(free) if left >= cost), None)
+        if place is None and len(free) < most and cost <= room:
+            place = len(free)
+            free.append(room)
+        if place is None:
+            return False
+        free[place] -= cost
+        chosen.append(place)
+    bins += [_Bin(room) for _ in range(len(free) - len(bins))]
+    for place, cluster in zip(chosen, clusters, strict=True):
+        bins[place].sections += cluster
+        bins[place].free = free[place]
+    return True
+
+
+def _section(file: FileChange, hunks: tuple[Hunk, ...] | None = None) -> Section:
+    text = render(file, hunks)
+    return Section(file, text, estimate(text) + 1)
+
+
+# --- order ----------------------------------------------------------------------------------------------------
+
+
+def _risk() -> Callable[[FileChange], tuple[int, str]]:
+    acts = sensitive()
+
+    def rank(file: FileChange) -> tuple[int, str]:
+        path = file.path.lower()
+        if acts(file.path):
+            return 0, file.path
+        if path.endswith((".md", ".rst", ".txt")):
+            return 3, file.path
+        return (2 if "test" in path else 1), file.path
+
+    return rank
+
+
+_AFFIX = re.compile(r"^tests?[_-]|(?:[._-](?:unit)?(?:tests?|specs?))+$|(?<=[a-z])(?:Tests?|Specs?)$")
+
+
+def _related(files: Sequence[FileChange]) -> Iterator[list[FileChange]]:
+    """The files in their order, those that a test's name ties to another one beside that one."""
+    groups: dict[str, list[FileChange]] = {}
+    for file in files:
+        name = file.path.rpartition("/")[2].partition(".")[0] or file.path
+        stem = _AFFIX.sub("", file.path.rpartition("/")[2].rpartition(".")[0] or name).lower()
+        groups.setdefault(stem, []).append(file)
+    for group in groups.values():
+        tested = any("test" in file.path.lower() or "spec" in file.path.lower() for file in group)
+        yield from [group] if tested else ([file] for file in group)
+
+
+# --- pieces ---------------------------------------------------------------------------------------------------
+
+
+def _pieces(file: FileChange, room: int, most: int) -> list[Section]:
+    """The file in parts that each have room; none where there would be too many, or a single line has none."""
+    head = _section(file, ()).tokens
+    kept: list[tuple[Hunk, ...]] = []
+    taken: list[Hunk] = []
+    left = room - head
+    rest = list(reversed(file.hunks))
+    while rest and len(kept) < most:
+        hunk = rest.pop()
+        cost = _section(file, (hunk,)).tokens - head + 1 if _size(hunk) <= room * _CHARACTERS else room
+        if cost <= left:
+            taken.append(hunk)
+            left -= cost
+        elif taken:
+            kept.append(tuple(taken))
+            taken, left = [], room - head
+            rest.append(hunk)
+        else:
+            place = _room_for(file, hunk, room)
+            if place == 0:
+                return []
+            kept.append((hunk._replace(lines=hunk.lines[:place]),))
+            rest.append(_from(hunk, place))
+    kept += [tuple(taken)] if taken else []
+    return [] if rest or len(kept) > most else [_section(file, hunks) for hunks in kept]
+
+
+_CHARACTERS = 4  # of a line's text, that are more than a token whatever they are
+
+
+def _size(hunk: Hunk) -> int:
+    return sum(len(line.text) for line in hunk.lines)
+
+
+def _room_for(file: FileChange, hunk: Hunk, room: int) -> int:
+    """How many lines of the hunk have room; 0 where not even one has."""
+    sizes = accumulate(len(line.text) for line in hunk.lines)
+    few, many = 0, next((place for place, size in enumerate(sizes, 1) if size > room * _CHARACTERS), len(hunk.lines))
+    while few < many - 1:  # by halving
+        middle = (few + many) // 2
+        fits = _section(file, (hunk._replace(lines=hunk.lines[:middle]),)).tokens <= room
+        few, many = (middle, many) if fits else (few, middle)
+    return _seam(hunk, few) if few else 0
+
+
+def _seam(hunk: Hunk, most: int) -> int:
+    """Where to cut: in the last quarter, before a line that is not indented and follows an empty one, if one does."""
+    for place in range(most, max(most - most // 4, 1), -1):
+        before, after = hunk.lines[place - 1], hunk.lines[place]
+        if not before.text.strip() and after.text[:1].strip():
+            return place
+    return most
+
+
+def _from(hunk: Hunk, place: int) -> Hunk:
+    rest = hunk.lines[place:]
+    old = next((line.old for line in rest if line.old is not None), hunk.old_start)
+    new = next((line.new for line in rest if line.new is not None), hunk.new_start)
+    return hunk._replace(old_start=old, new_start=new, lines=rest)
