@@ -18,10 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--real`, what a second framework does as the first does is looked at in its `core` only."""
+    """Without `--real`, a suite of minutes: what says the same once more, at the cost of seconds, is left out."""
     if config.getoption("--real"):
         return
-    left_out = [item for item in items if item.get_closest_marker("second") and not item.get_closest_marker("core")]
+
+    def marked(item: pytest.Item, name: str) -> bool:
+        return item.get_closest_marker(name) is not None
+
+    left_out = [
+        item for item in items if marked(item, "again") or (marked(item, "second") and not marked(item, "core"))
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]

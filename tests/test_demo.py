@@ -41,6 +41,7 @@ def test_the_demo_shows_every_kind_of_verdict_and_the_readme_shows_the_demo(repo
     assert repo.git("status", "--porcelain") == ""
 
 
+@pytest.mark.again
 def test_the_demo_offers_the_reviewer_that_is_configured(repo: Repo, configure: object) -> None:
     configure("http://127.0.0.1:9/v1")  # type: ignore[operator]
     result = repo.run("demo", LOOP_KEY="k")
@@ -59,6 +60,7 @@ def test_the_demo_asks_a_real_reviewer_only_when_told_to(repo: Repo, configure: 
     assert "judged by loop:gpt-5.5" in result.out
 
 
+@pytest.mark.again
 def test_the_demo_works_without_the_framework(repo: Repo, tmp_path: Path) -> None:
     blocker = tmp_path / "without"
     blocker.mkdir()

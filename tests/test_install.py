@@ -184,6 +184,7 @@ def test_the_sample_configuration_is_what_pre_commit_takes_and_gates_a_real_comm
     assert "first = 1" in server.requests[1].user
 
 
+@pytest.mark.again
 @pytest.mark.install
 def test_the_hook_can_be_tried_without_any_configuration(
     installed: Path, fresh: Repo, serve: Serve, configure: Configure

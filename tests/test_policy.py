@@ -249,7 +249,7 @@ def test_the_gravest_finding_comes_first_and_what_is_not_grounded_last() -> None
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.value)
 def test_what_policy_or_nature_withholds_leaves_the_coverage_complete(reason: Reason) -> None:
-    left_out = {Reason.TOO_LARGE, Reason.SILENT, Reason.OVER_BUDGET, Reason.OVER_CONTEXT}
+    left_out = {Reason.TOO_LARGE, Reason.SILENT, Reason.OVER_BUDGET, Reason.OVER_CONTEXT, Reason.UNANSWERED}
     assert Coverage(2, 1, (Withheld("a", reason),)).complete == (reason not in left_out)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.frameworks import inside, install_plain_hook
+from support.repetition import again
 from support.repo import Repo, assert_commit_allowed, assert_commit_blocked
 from support.server import (
     Request,
@@ -333,8 +334,8 @@ def test_an_invalid_reply_is_not_taken_to_another_reviewer(gated: Repo, serve: S
 
 @pytest.mark.parametrize(
     "variables",
-    [{"CI": "true"}, {"GITHUB_ACTIONS": "true"}, {"PRE_COMMIT_FROM_REF": "HEAD", "PRE_COMMIT_TO_REF": "HEAD"}],
-    ids=lambda value: next(iter(value)),
+    [{"CI": "true"}, *again({"GITHUB_ACTIONS": "true"}), {"PRE_COMMIT_FROM_REF": "HEAD", "PRE_COMMIT_TO_REF": "HEAD"}],
+    ids=["CI", "GITHUB_ACTIONS", "PRE_COMMIT_FROM_REF"],
 )
 def test_no_variable_skips_the_review(
     gated: Repo, serve: Serve, configure: Configure, variables: dict[str, str]
@@ -360,7 +361,7 @@ def repository_settings(url: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("committed", [True, False], ids=["committed", "staged"])
+@pytest.mark.parametrize("committed", again(True, False), ids=["committed", "staged"])  # as threats 25 and 26
 @pytest.mark.parametrize("way", list(repository_settings("")))
 def test_an_endpoint_that_the_repository_names_receives_nothing(
     gated: Repo, serve: Serve, configure: Configure, way: str, committed: bool
