@@ -49,6 +49,7 @@ def test_the_demo_offers_the_reviewer_that_is_configured(repo: Repo, configure: 
     assert "demo --ask loop:gpt-5.5" in result.out
 
 
+@pytest.mark.again
 def test_the_demo_asks_a_real_reviewer_only_when_told_to(repo: Repo, configure: object, serve: object) -> None:
     from support.server import blocks
 

@@ -92,6 +92,7 @@ def test_an_approval_is_one_line_that_the_committer_sees(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_requested_changes_are_shown_and_leave_the_gate_open(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -104,6 +105,7 @@ def test_requested_changes_are_shown_and_leave_the_gate_open(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_requested_changes_close_the_gate_where_the_policy_says_so(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_dead_endpoint_blocks_and_is_no_verdict(framework: Framework, gated: R
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_a_dead_endpoint_lets_the_commit_pass_loudly_where_the_policy_allows_it(
     framework: Framework, gated: Repo, configure: Configure
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_dead_endpoint_lets_the_commit_pass_loudly_where_the_policy_allows_it(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_a_dead_endpoint_defers_where_the_policy_says_so(
     framework: Framework, gated: Repo, configure: Configure
 ) -> None:
@@ -168,6 +172,7 @@ def test_a_dead_endpoint_defers_where_the_policy_says_so(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_an_unusable_reply_is_asked_for_twice_and_blocks(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -181,6 +186,7 @@ def test_an_unusable_reply_is_asked_for_twice_and_blocks(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_the_author_is_refused_as_its_own_reviewer(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -194,6 +200,7 @@ def test_the_author_is_refused_as_its_own_reviewer(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_an_unknown_provider_is_an_error_that_names_the_right_one(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
@@ -221,6 +228,7 @@ def test_nothing_staged_is_skipped_and_says_that_no_review_was_made(
     assert_readable(result.err, framework.indent)
 
 
+@pytest.mark.again
 def test_rules_alone_open_the_gate_and_say_that_no_model_reviewed(framework: Framework, gated: Repo) -> None:
     gated.policy('reviewers = ["rules"]\n')
     gated.stage("app.py", "changed = 1\n")
@@ -285,6 +293,7 @@ def test_commit_all_and_commit_one_file_send_exactly_what_is_committed(
     assert gated.git("status", "--porcelain") == ""
 
 
+@pytest.mark.again
 def test_a_commit_that_only_deletes_is_reviewed(
     framework: Framework, gated: Repo, serve: Serve, configure: Configure
 ) -> None:
