@@ -15,7 +15,7 @@ from support.server import Answer, Request, Server, approves, blocks, fails, fin
 
 from twoagent_hook import parts
 from twoagent_hook.changes import FileChange, Hunk, Line, Status
-from twoagent_hook.parts import Division, divide
+from twoagent_hook.parts import Division
 
 unhurried = settings(max_examples=80, deadline=None, database=None)
 
@@ -35,6 +35,10 @@ def file_of(path: str, *hunks: list[str]) -> FileChange:
         number += len(texts) + 10
     ids = "0" * 40, "1" * 40
     return FileChange(path, Status.MODIFIED, "100644", "100644", *ids, (1, 1), tuple(made))
+
+
+def divide(files: list[FileChange], room: int, most: int) -> Division:
+    return parts.divide([parts.whole(file) for file in files], room, most)
 
 
 def shown(division: Division, path: str) -> list[str]:

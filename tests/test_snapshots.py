@@ -13,7 +13,7 @@ import pytest
 from support.repo import Repo
 from support.server import Server
 
-from twoagent_hook import changes, git, prompts
+from twoagent_hook import changes, git, rendering
 from twoagent_hook.changes import ChangeSet, FileChange, Status
 from twoagent_hook.config import Config
 from twoagent_hook.environment import Environment
@@ -139,7 +139,7 @@ def test_a_change_of_mode_alone_is_named(repo: Repo) -> None:
     seen = look(repo)
     file = seen["app.py"]
     assert (file.status, file.old_mode, file.new_mode, file.hunks) == (Status.MODIFIED, "100644", "100755", ())
-    assert "mode 100644 → 100755" in prompts.render(seen.shown("app.py"))
+    assert "mode 100644 → 100755" in rendering.render(seen.shown("app.py"))
 
 
 def test_a_mode_and_content_together_are_read(repo: Repo) -> None:
@@ -155,7 +155,7 @@ def test_a_symbolic_link_is_read_as_its_target(repo: Repo) -> None:
     seen = look(repo)
     assert seen.added("link") == ["../../etc/passwd"]
     assert seen["link"].new_mode == changes.SYMLINK
-    assert "symbolic link" in prompts.render(seen.shown("link"))
+    assert "symbolic link" in rendering.render(seen.shown("link"))
 
 
 def test_a_file_that_becomes_a_link_shows_both_sides(repo: Repo) -> None:
@@ -301,7 +301,7 @@ def test_a_moved_and_edited_file_is_shown_by_its_edits(long_repo: Repo) -> None:
     (file,) = seen.screened.files
     assert (file.path, file.source) == ("src/new.py", "src/old.py")
     assert [line.text for line in file.lines if line.sign != " "] == ["evil()"]
-    assert "moved from src/old.py and edited" in prompts.render(file)
+    assert "moved from src/old.py and edited" in rendering.render(file)
     assert seen.added("src/new.py")[-1] == "evil()"
 
 
@@ -415,7 +415,7 @@ def test_a_file_of_any_name_is_read(repo: Repo, name: str) -> None:
     assert changes.encode(path) == raw
     assert seen.statuses == {path: "A"}
     assert seen.added(path) == ["first"]
-    headline, *rest = prompts.render(seen.shown(path)).split("\n")
+    headline, *rest = rendering.render(seen.shown(path)).split("\n")
     assert headline.startswith("=== ")
     assert len(rest) == 2
     assert headline.encode()  # no surrogate is left
@@ -441,7 +441,7 @@ def test_two_names_that_differ_in_their_bytes_alone_are_two_files(repo: Repo) ->
         repo.stage(name, f"{number}\n")
     seen = look(repo)
     assert [seen.added(changes.decode(name)) for name in names] == [[str(number)] for number in range(len(names))]
-    assert len({prompts.render(file).split("\n")[0] for file in seen.screened.files}) == len(names)
+    assert len({rendering.render(file).split("\n")[0] for file in seen.screened.files}) == len(names)
 
 
 def test_a_locale_without_unicode_reads_every_name(repo: Repo) -> None:
@@ -497,7 +497,7 @@ def test_a_file_of_any_encoding_is_shown_line_by_line(repo: Repo, name: str) -> 
     repo.stage("x.py", CONTENTS[name].content)
     file = look(repo).shown("x.py")
     missing = "  (no line feed at the end of the file)"
-    shown = [line.removesuffix(missing).partition("+| ")[2] for line in prompts.render(file).split("\n")[2:]]
+    shown = [line.removesuffix(missing).partition("+| ")[2] for line in rendering.render(file).split("\n")[2:]]
     assert shown == CONTENTS[name].lines
 
 
@@ -516,7 +516,7 @@ def test_an_edit_within_a_file_of_another_encoding_is_shown(repo: Repo, encoding
     repo.commit_all()
     repo.stage("x.py", text.replace("20 is", "20 was").encode(encoding))
     file = look(repo).shown("x.py")
-    rendered = prompts.render(file)
+    rendered = rendering.render(file)
     assert "the line of number 20 was " in rendered
     assert r"\u{0}" not in rendered
 
@@ -530,7 +530,7 @@ def test_a_secret_in_the_heading_of_a_hunk_stays_home_even_where_git_cuts_it(rep
     repo.write("x.py", heading + body)
     repo.commit_all()
     repo.stage("x.py", heading + body.replace("line20", "edited"))
-    rendered = prompts.render(look(repo).shown("x.py"))
+    rendered = rendering.render(look(repo).shown("x.py"))
     assert "edited" in rendered
     assert secret[:12] not in rendered
 

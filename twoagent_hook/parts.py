@@ -1,5 +1,6 @@
 """Divides what is shown of a change into parts that each fit into one request: by file, by hunk, by line; pure."""
 
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
@@ -28,19 +29,24 @@ class Division(NamedTuple):
     left_out: tuple[FileChange, ...]
 
 
-def divide(files: Sequence[FileChange], room: int, most: int) -> Division:
-    """Fit the files into at most `most` parts of `room` tokens.
+def whole(file: FileChange) -> Section:
+    """A file as it is shown in one piece."""
+    return _section(file)
+
+
+def divide(sections: Sequence[Section], room: int, most: int) -> Division:
+    """Fit whole files into at most `most` parts of `room` tokens.
 
     The riskiest come first, and a module stands beside its tests where both fit. What has no room any more is left
     out, and smaller files after it are still taken.
     """
     bins: list[_Bin] = []
     left_out: list[FileChange] = []
-    for group in _related(sorted(files, key=_risk())):
-        sections = [_section(file) for file in group]
-        if len(sections) > 1 and _place([sections], bins, room, most):
+    rank = _risk()
+    for group in _related(sorted(sections, key=lambda section: rank(section.file))):
+        if len(group) > 1 and _place([group], bins, room, most):
             continue
-        for section in sections:
+        for section in group:
             pieces = [section] if section.tokens <= room else _pieces(section.file, room, most)
             if not pieces or not _place([[piece] for piece in pieces], bins, room, most):
                 left_out.append(section.file)
@@ -99,16 +105,16 @@ def _risk() -> Callable[[FileChange], tuple[int, str]]:
 _AFFIX = re.compile(r"^tests?[_-]|(?:[._-](?:unit)?(?:tests?|specs?))+$|(?<=[a-z])(?:Tests?|Specs?)$")
 
 
-def _related(files: Sequence[FileChange]) -> Iterator[list[FileChange]]:
+def _related(sections: Sequence[Section]) -> Iterator[list[Section]]:
     """The files in their order, those that a test's name ties to another one beside that one."""
-    groups: dict[str, list[FileChange]] = {}
-    for file in files:
-        name = file.path.rpartition("/")[2].partition(".")[0] or file.path
-        stem = _AFFIX.sub("", file.path.rpartition("/")[2].rpartition(".")[0] or name).lower()
-        groups.setdefault(stem, []).append(file)
+    groups: dict[str, list[Section]] = {}
+    for section in sections:
+        name, _ = posixpath.splitext(posixpath.basename(section.file.path))
+        groups.setdefault(_AFFIX.sub("", name).lower(), []).append(section)
     for group in groups.values():
-        tested = any("test" in file.path.lower() or "spec" in file.path.lower() for file in group)
-        yield from [group] if tested else ([file] for file in group)
+        paths = [section.file.path.lower() for section in group]
+        tested = any("test" in path or "spec" in path for path in paths)
+        yield from [group] if tested else ([section] for section in group)
 
 
 # --- pieces ---------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from twoagent_hook import datafiles, visible
 from twoagent_hook.config import Config
-from twoagent_hook.parts import Section, divide
-from twoagent_hook.rendering import estimate, headline, render
+from twoagent_hook.parts import Section, divide, whole
+from twoagent_hook.rendering import estimate, headline
 from twoagent_hook.screening import Reason, ScreenedChange, Withheld, numbers
 
 GUIDELINES_LIMIT = 16_000  # characters of one guideline file
@@ -97,11 +97,12 @@ def pack(
         token: gives a new random token at each call.
     """
     system = system_message(config, own_prompt)
-    everything = "\n".join(render(file) for file in screened.files)
+    whole_files = [whole(file) for file in screened.files]
+    everything = "\n".join(section.text for section in whole_files)
     marks = _marks(token, everything)
     frame = _Frame(screened, guidelines, ())
     room = config.max_input_tokens - estimate(system) - estimate(_message(frame, Part((), 1, 1), marks))
-    division = divide(screened.files, room, config.max_requests)
+    division = divide(whole_files, room, config.max_requests)
     unsent = tuple(Withheld(file.path, Reason.OVER_BUDGET, numbers(file)) for file in division.left_out)
     digest = hashlib.sha256(everything.encode("utf-8", "replace")).hexdigest()
     if not division.parts and (unsent or not _anything_to_judge(screened)):
