@@ -280,3 +280,10 @@ def test_threat_24_a_clone_that_fetches_by_a_program(scene: Any, tmp_path: Any) 
         repo.git("config", key, value)
     assert scene.closed()["exit_code"] == 2
     assert scene.server.requests == []
+
+
+def test_what_git_ignores_and_is_staged_all_the_same_is_shown(scene: Any) -> None:
+    scene.repo.write(".gitignore", "build/\n")
+    scene.repo.commit_all()
+    scene.repo.stage("build/hook.py", f"{scene.EVIL}\n")
+    scene.blocked()
