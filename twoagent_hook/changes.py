@@ -6,8 +6,10 @@ encoding. Nothing here is safe to show; `visible` makes it so.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain, islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from twoagent_hook.errors import GitError
@@ -18,7 +20,7 @@ ABSENT = "000000"
 TOO_LARGE = "too large to read"
 SILENT = "git shows no lines of it"
 FILE_LIMIT = 1 << 20  # bytes of one file's patch that are kept
-TOTAL_LIMIT = 16 << 20  # bytes of the whole patch that are kept
+TOTAL_LIMIT = 8 << 20  # bytes of the whole patch that are kept
 LINES_LIMIT = 200_000  # lines of the whole patch that are kept: an empty one is not free to hold either
 
 
@@ -82,15 +84,19 @@ class FileChange:
 
     @property
     def added(self) -> int:
-        return sum(line.sign == "+" for line in self.lines)
+        return self._signed("+")
 
     @property
     def removed(self) -> int:
-        return sum(line.sign == "-" for line in self.lines)
+        return self._signed("-")
 
     @property
     def submodule(self) -> bool:
         return SUBMODULE in (self.old_mode, self.new_mode)
+
+    def _signed(self, sign: str) -> int:
+        # Asked for again and again, and there may be a hundred thousand lines: a generator takes thrice as long.
+        return sum([line.sign for line in hunk.lines].count(sign) for hunk in self.hunks)
 
 
 class Rename(NamedTuple):
@@ -108,6 +114,8 @@ class ChangeSet:
 
     Attributes:
         inherited: paths that a merge takes over unchanged from one of its parents; they are not in `files`.
+        merged: the trees of the other parents, while a merge is being concluded.
+        functions: the hunks of files again, by path, with the functions around their changes, where they were read.
     """
 
     base: str
@@ -115,6 +123,8 @@ class ChangeSet:
     files: tuple[FileChange, ...]
     renames: tuple[Rename, ...] = ()
     inherited: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
+    functions: Mapping[str, tuple[Hunk, ...]] = field(default_factory=dict)
 
 
 def decode(name: bytes) -> str:
@@ -202,18 +212,65 @@ class Section(NamedTuple):
     binary: bool
 
 
+class Allowance:
+    """What may still be kept of a whole patch, however many commands of git show it.
+
+    Attributes:
+        size: in bytes.
+        lines: their number.
+    """
+
+    def __init__(self) -> None:
+        self.size = TOTAL_LIMIT
+        self.lines = LINES_LIMIT - 1
+
+
+class _Room:
+    """What may still be kept of one file, which is kept whole or not at all; below zero once there was more of it."""
+
+    def __init__(self, size: int, lines: int) -> None:
+        self.size = size
+        self.lines = lines
+
+    @property
+    def exceeded(self) -> bool:
+        return self.size < 0 or self.lines < 0
+
+    def take(self, lines: Iterator[bytes]) -> list[bytes]:
+        """The next lines, up to the first that is too much."""
+        taken: list[bytes] = []
+        if self.exceeded:
+            return taken
+        left = self.size
+        for line in lines:
+            taken.append(line)
+            left -= len(line)
+            if left < 0:
+                break
+        self.size = left
+        return taken
+
+
+_SIGNS = b" +-\\"  # of a line on both sides, of an added and a removed one, and of a mark that no line feed follows
+_AT_ONCE = 1 << 16  # lines whose signs are held together
+_sign = itemgetter(0)
+
+
 class PatchParser:
     """Reads a patch line by line, in bounded memory.
 
     A section begins only at a header that was foretold from the manifest, and a hunk ends by its counts: no
-    content can pass for structure.
+    content can pass for structure. Of a line that is not kept only the sign is looked at, by no loop of our own:
+    there may be millions of them.
     """
 
-    def __init__(self, readline: Callable[[], bytes], headers: Mapping[bytes, int]) -> None:
-        self._readline = readline
+    def __init__(
+        self, readline: Callable[[], bytes], headers: Mapping[bytes, int], allowance: Allowance | None = None
+    ) -> None:
+        self._lines = iter(readline, b"")
         self._headers = headers
-        self._kept = self._lines = 0
-        self._line = readline()
+        self._allowance = allowance or Allowance()
+        self._line = next(self._lines, b"")
 
     def sections(self) -> Iterator[Section]:
         """Each file's section, in git's order.
@@ -230,7 +287,7 @@ class PatchParser:
             yield self._section(key, binary)
 
     def _advance(self) -> None:
-        self._line = self._readline()
+        self._line = next(self._lines, b"")
 
     def _skip_preamble(self) -> bool:
         binary = False
@@ -240,46 +297,68 @@ class PatchParser:
         return binary
 
     def _section(self, key: int, binary: bool) -> Section:
-        hunks: list[Hunk] | None = []
-        size = lines = 0
+        size = min(FILE_LIMIT, self._allowance.size)
+        room = _Room(size, self._allowance.lines)
+        hunks: list[tuple[Hunk, list[bytes]]] = []
         while self._line.startswith(b"@@ "):
-            hunk, length = self._hunk(keep=hunks is not None, room=LINES_LIMIT - self._lines - lines)
-            size, lines = size + length, lines + len(hunk.lines)
-            if size > FILE_LIMIT or self._kept + size > TOTAL_LIMIT or self._lines + lines >= LINES_LIMIT:
-                hunks = None
-            elif hunks is not None:
+            hunk = self._hunk(room)
+            if not room.exceeded:
                 hunks.append(hunk)
-        if hunks is not None:
-            self._kept, self._lines = self._kept + size, self._lines + lines
-        return Section(key, None if hunks is None else tuple(hunks), binary)
+        if room.exceeded:
+            return Section(key, None, binary)
+        self._allowance.size -= size - room.size
+        self._allowance.lines = room.lines
+        return Section(key, tuple(_numbered(*hunk) for hunk in hunks), binary)
 
-    def _hunk(self, *, keep: bool, room: int) -> tuple[Hunk, int]:
+    def _hunk(self, room: _Room) -> tuple[Hunk, list[bytes]]:
+        """A hunk without its lines, and those as they stand there; what there is no room for is not among them."""
         match = _HUNK.fullmatch(self._line.rstrip(b"\n"))
         if match is None:
             raise GitError(f"{_MISREAD}: {self._line[:60]!a}", "report the version of git")
-        old, new = int(match[1]), int(match[3])
-        old_left, new_left = int(match[2] or b"1"), int(match[4] or b"1")
-        found = Hunk(old, new, decode(match[5]), ())
-        lines: list[Line] = []
-        size = 0
+        old, new = int(match[2] or b"1"), int(match[4] or b"1")
+        if max(old, new) > room.lines:
+            room.lines = -1
+        lines = self._body(old, new, room)
         self._advance()
-        while old_left or new_left or self._line.startswith(b"\\"):
-            sign = chr(self._line[0]) if self._line else ""
-            size += len(self._line)
-            if sign == "\\":
-                if keep and lines:
-                    lines[-1] = lines[-1]._replace(ended=False)
-            elif sign in {" ", "+", "-"}:
-                in_old, in_new = sign != "+", sign != "-"
-                if keep and size <= FILE_LIMIT and len(lines) < room:
-                    text = decode(self._line[1:].removesuffix(b"\n"))
-                    lines.append(Line(sign, old if in_old else None, new if in_new else None, text))
-                old, new = old + in_old, new + in_new
-                old_left, new_left = old_left - in_old, new_left - in_new
-            if sign not in {" ", "+", "-", "\\"} or old_left < 0 or new_left < 0:
-                raise GitError(f"{_MISREAD}: a hunk is shorter than it says", "report the version of git")
+        while self._line.startswith(b"\\"):
+            lines += room.take(iter((self._line,)))
             self._advance()
-        return found._replace(lines=tuple(lines)), size
+        return Hunk(int(match[1]), int(match[3]), decode(match[5]), ()), lines
+
+    def _body(self, old: int, new: int, room: _Room) -> list[bytes]:
+        """The lines of a hunk that has so many of the old and so many of the new file.
+
+        None counts twice on one side: so the next ones, as many as the longer side lacks, are of this hunk whatever
+        they are, and are taken together.
+        """
+        kept: list[bytes] = []
+        while old or new:
+            count = min(max(old, new), _AT_ONCE)
+            lines = islice(self._lines, count)
+            taken = room.take(lines)
+            signs = bytes(map(_sign, chain(taken, lines)))
+            both, added, removed, marks = map(signs.count, _SIGNS)
+            old, new = old - both - removed, new - both - added
+            room.lines -= both + added + removed
+            if both + added + removed + marks < count or old < 0 or new < 0:
+                raise GitError(f"{_MISREAD}: a hunk is shorter than it says", "report the version of git")
+            kept += taken
+        return kept
+
+
+def _numbered(hunk: Hunk, lines: list[bytes]) -> Hunk:
+    old, new = hunk.old_start, hunk.new_start
+    numbered: list[Line] = []
+    for line in lines:
+        sign = chr(line[0])
+        if sign != "\\":
+            in_old, in_new = sign != "+", sign != "-"
+            text = decode(line[1:].removesuffix(b"\n"))
+            numbered.append(Line(sign, old if in_old else None, new if in_new else None, text))
+            old, new = old + in_old, new + in_new
+        elif numbered:
+            numbered[-1] = numbered[-1]._replace(ended=False)
+    return hunk._replace(lines=tuple(numbered))
 
 
 def assemble(files: tuple[FileChange, ...], sections: Iterator[Section]) -> tuple[FileChange, ...]:
