@@ -446,7 +446,9 @@ ROWS = st.sampled_from(["+x", "-x", " x", "+\x00", f"+{OURS} HEAD", "+\u202e", "
 
 @unhurried
 @given(
-    st.dictionaries(PATHS, st.tuples(st.lists(ROWS.filter(bool), max_size=3), st.sampled_from(Status)), min_size=1),
+    st.dictionaries(
+        PATHS, st.tuples(st.lists(ROWS.filter(bool), min_size=1, max_size=3), st.sampled_from(Status)), min_size=1
+    ),
     st.sets(st.sampled_from(["inherited/a", "inherited/b"])),
 )
 def test_every_changed_file_is_either_shown_or_named(
@@ -464,7 +466,7 @@ def test_every_changed_file_is_either_shown_or_named(
 
 def incomplete(*items: Withheld, effect: str = "block") -> tuple[Finding, ...]:
     rules = default_rules() | {"incomplete-coverage": EFFECTS[effect]}
-    return incomplete_coverage(items, Config(rules=rules))
+    return incomplete_coverage(items, Config(rules=rules), "do this")
 
 
 def test_complete_coverage_is_no_finding() -> None:
@@ -490,7 +492,14 @@ def test_incomplete_coverage_names_what_nobody_saw_and_why() -> None:
     assert many.title.startswith("no reviewer saw 0.py, 1.py, 2.py and 3 more (")
     assert "too large to read" in many.title
     assert "over the context" in many.title
-    assert "max-input-tokens" in many.fix
+    assert (one.fix, many.fix) == ("do this", "do this")
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_what_is_vital_is_never_left_out_whatever_the_policy_says(effect: str) -> None:
+    config = Config(rules=default_rules() | {"incomplete-coverage": EFFECTS[effect]})
+    (found,) = incomplete_coverage((Withheld("login.py", Reason.OVER_BUDGET),), config, "", vital=True)
+    assert found.effect is Effect.BLOCK
 
 
 # --- from end to end ----------------------------------------------------------------------------------------------

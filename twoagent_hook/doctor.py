@@ -15,11 +15,11 @@ from twoagent_hook.console import own_command
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError, RefusedError, TwoAgentError, UnreviewedError
 from twoagent_hook.exits import Failure, Outcome, exit_code, failure_of
-from twoagent_hook.gate import author_of
 from twoagent_hook.git import Location, Workspace
 from twoagent_hook.hooks import Hooks
 from twoagent_hook.keys import POLICY, Layer
 from twoagent_hook.loops import run_async
+from twoagent_hook.preparation import author_of
 from twoagent_hook.probing import Probe
 from twoagent_hook.snapshots import Snapshot
 from twoagent_hook.trajectory import Log, LogError
@@ -152,11 +152,13 @@ class Doctor:
 
     def _loaded(self, location: Location, *, checked: bool) -> Config:
         with Workspace(location, self._environment) as workspace:
-            snapshot = Snapshot(workspace)
-            change = snapshot.change(workspace.trees())
-            flags = self._flags.values
             found = settings.load(
-                snapshot, change, flags, self._environment, user_file=self._user_file, checked=checked
+                Snapshot(workspace),
+                workspace.trees(),
+                self._flags.values,
+                self._environment,
+                user_file=self._user_file,
+                checked=checked,
             )
             return found.config
 

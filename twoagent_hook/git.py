@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from twoagent_hook.environment import Environment
-from twoagent_hook.errors import GitError
+from twoagent_hook.errors import GitError, IndexMovedError
 
 # What remains in reach (the user's own and the system's configuration, built-in defaults) is overruled here.
 SETTINGS = (
@@ -54,6 +54,7 @@ EMPTY_TREES = {
     "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
 _SECONDS = 60
+_FUNCTIONS = os.path.join(os.path.dirname(__file__), "functions.gitattributes")
 
 
 class Location(NamedTuple):
@@ -208,13 +209,14 @@ class Workspace:
         self._folder.cleanup()
 
     def _make_store(self) -> None:
-        for name in ("work", "store", "store/refs", "store/objects"):
+        for name in ("work", "store", "store/refs", "store/objects", "store/info"):
             os.mkdir(os.path.join(self.root, name))
         with open(os.path.join(self.root, "store", "HEAD"), "w", encoding="ascii") as head:
             head.write("ref: refs/heads/none\n")
         with open(os.path.join(self.root, "store", "config"), "w", encoding="ascii") as config:
             config.write("[core]\n\trepositoryformatversion = 1\n\tbare = false\n")
             config.write(f"[extensions]\n\tobjectformat = {self.location.object_format}\n")
+        shutil.copyfile(_FUNCTIONS, os.path.join(self.root, "store", "info", "attributes"))
 
     def path(self, *parts: str) -> str:
         return os.path.join(self.root, *parts)
@@ -262,6 +264,19 @@ class Workspace:
         """
         return Trees(self._base(), self._staged(), self._merged())
 
+    def confirm(self, trees: Trees) -> None:
+        """Hold what was judged against what would be committed now.
+
+        Raises:
+            IndexMovedError: it is something else.
+            GitError: it can't be told.
+        """
+        if self.trees() != trees:
+            raise IndexMovedError(
+                "the index moved during the review: what was judged is not what would be committed",
+                "commit again, and the new content is reviewed",
+            )
+
     def _staged(self) -> str:
         self.copy_index("index")
         # A split index names its shared part relative to the repository's own folder, so that is used here.
@@ -289,6 +304,14 @@ class Workspace:
                 os.remove(self.path(name))
         except OSError as error:
             raise GitError(f"the index can't be read: {error.strerror}", "check the permissions of .git") from error
+
+    def branch(self) -> str | None:
+        """The branch that is checked out, or None."""
+        environment = self.variables(git_dir=self.location.git_dir)
+        result = run(
+            self.command("symbolic-ref", "--quiet", "--short", "HEAD"), cwd=self.path("work"), environment=environment
+        )
+        return os.fsdecode(result.stdout).removesuffix("\n") if result.returncode == 0 else None
 
     def _base(self) -> str:
         tree = self._peel("HEAD^{tree}")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from twoagent_hook import backends, config, keys
-from twoagent_hook.changes import ChangeSet
 from twoagent_hook.config import Config
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError
+from twoagent_hook.git import Trees
 from twoagent_hook.keys import Layer
 from twoagent_hook.prompts import GUIDELINES_LIMIT, SEED, Guideline
 from twoagent_hook.screening.secrets import Redactor
@@ -49,7 +49,7 @@ class _Sources(NamedTuple):
 
 def load(
     snapshot: Snapshot,
-    change: ChangeSet,
+    trees: Trees,
     flags: Mapping[str, Any],
     environment: Environment,
     *,
@@ -84,33 +84,31 @@ def load(
     own_place = user_file is not None or environment.get("TWOAGENT_HOME") is not None
     notices = (f"your own settings: {path}",) if own_place and not isolated else ()
     if isolated:
-        return _settle(snapshot, change.base, None, sources, path, notices)
-    return _by_policy(snapshot, change, sources, path, notices)
+        return _settle(snapshot, trees.base, None, sources, path, notices)
+    return _by_policy(snapshot, trees, sources, path, notices)
 
 
-def _by_policy(
-    snapshot: Snapshot, change: ChangeSet, sources: _Sources, path: str, notices: tuple[str, ...]
-) -> Settings:
+def _by_policy(snapshot: Snapshot, trees: Trees, sources: _Sources, path: str, notices: tuple[str, ...]) -> Settings:
     """The settings with the policy that counts: the base's, where that holds one that can be followed."""
-    staged = _policy(snapshot, change.tree, "staged")
+    staged = _policy(snapshot, trees.tree, "staged")
     if staged is not None:
-        _settle(snapshot, change.tree, staged, sources._replace(flags=_NOTHING, hook=False), path, ())
+        _settle(snapshot, trees.tree, staged, sources._replace(flags=_NOTHING, hook=False), path, ())
     try:
-        base = _policy(snapshot, change.base, "HEAD")
-        found = None if base is None else _settle(snapshot, change.base, base, sources, path, notices)
+        base = _policy(snapshot, trees.base, "HEAD")
+        found = None if base is None else _settle(snapshot, trees.base, base, sources, path, notices)
     except ConfigError as error:
         if staged is None:
             raise
         said = f"policy: the one in HEAD can't be followed ({error.what}), so the staged one counts"
-        return _settle(snapshot, change.tree, staged, sources, path, (*notices, said))
+        return _settle(snapshot, trees.tree, staged, sources, path, (*notices, said))
     if found is not None and base is not None:
         named = found.config.guidelines + (() if found.own_prompt is None else (found.config.prompt,))
         return _with_notice(found, _step(base, staged))._replace(gate=Gate(base, staged, named))
     if staged is not None and "reviewers" in sources.user.values:
         said = "policy: new in this change; it counts from the next commit on, since your own file names the reviewers"
-        return _settle(snapshot, change.base, None, sources, path, (*notices, said))
+        return _settle(snapshot, trees.base, None, sources, path, (*notices, said))
     said = "policy: new in this change"
-    return _settle(snapshot, change.tree, staged, sources, path, (*notices, said) if staged else notices)
+    return _settle(snapshot, trees.tree, staged, sources, path, (*notices, said) if staged else notices)
 
 
 def _step(base: Layer, staged: Layer | None) -> str | None:

@@ -6,23 +6,27 @@ as NUL-ended bytes. GitPython's own diff and index objects are not used: they ig
 first commit, and return nothing at all when one name is not UTF-8.
 """
 
+import io
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import IO, Any
 
 from git.cmd import Git
 from git.exc import GitCommandError
 
 from twoagent_hook import changes
-from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, PatchParser, Rename, Status
+from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Hunk, PatchParser, Rename, Status
 from twoagent_hook.errors import GitError
 from twoagent_hook.git import Trees, Workspace
 
 BLOB_LIMIT = 16 << 20  # bytes; a larger blob is named, not read
+PATCH_LIMIT = 128 << 20  # bytes of a patch that are read; the files that have not come by then are named
 _LINE_LIMIT = changes.FILE_LIMIT + 1
+_BLOCK = 64 << 10
 _ARGUMENTS_LIMIT = 96 << 10  # bytes of path arguments a command: far below any system's limit
 _SECONDS = 120
 _NOT_ASKED = -1  # the key of what comes along with a path that was a folder
@@ -51,6 +55,14 @@ _PATCH = (*_DIFF, *_LINES, "--no-renames")
 _RENAMED_PATCH = (*_DIFF, *_LINES, "-M", "-l1000")
 
 
+Pair = tuple[str, str, bool]  # source, path, and whether the content is equal
+Moves = Callable[[Sequence[FileChange], Sequence[Pair]], Collection[str]]
+
+
+def _none(_files: Sequence[FileChange], _pairs: Sequence[Pair]) -> Collection[str]:
+    return ()
+
+
 class Snapshot:
     """Reads objects in a workspace; holds no state but where that is."""
 
@@ -60,7 +72,7 @@ class Snapshot:
 
     @contextmanager
     def _process(self, arguments: Sequence[str], stdin: bytes = b"", index: str = "none") -> Iterator[IO[bytes]]:
-        """The standard output of a running git command, which has to end well.
+        """The standard output of a running git command, which has to end well, unless that is closed before it does.
 
         Raises:
             GitError: it failed, or ran for longer than two minutes.
@@ -75,13 +87,25 @@ class Snapshot:
                 as_process=True,
             )
         running: Any = process.proc
-        watchdog = threading.Timer(_SECONDS, running.kill)
+        overdue = threading.Event()
+
+        def end() -> None:
+            overdue.set()
+            running.kill()
+
+        watchdog = threading.Timer(_SECONDS, end)
         watchdog.daemon = True
         watchdog.start()
         try:
             yield running.stdout
-            process.wait()
-        except GitCommandError as error:
+            if not running.stdout.closed:
+                process.wait()
+        except (GitCommandError, GitError) as error:
+            if overdue.is_set():  # whatever is wrong with what it had printed by then
+                what = f"git {arguments[0]} took longer than {_SECONDS} s"
+                raise GitError(what, "split the commit, or look for a hanging disk") from error
+            if isinstance(error, GitError):
+                raise
             raise GitError(f"git {arguments[0]} failed: {_reason(error)}", "run `git fsck`, then try again") from error
         finally:
             watchdog.cancel()
@@ -95,8 +119,11 @@ class Snapshot:
         with self._process(arguments, stdin, index) as stdout:
             return stdout.read()
 
-    def change(self, trees: Trees) -> ChangeSet:
+    def change(self, trees: Trees, moves: Moves = _none) -> ChangeSet:
         """Everything that differs between the two trees.
+
+        Args:
+            moves: tells the paths of files that only moved, and whose lines therefore need not be read.
 
         Raises:
             GitError: git failed, or its answers contradict each other.
@@ -105,8 +132,28 @@ class Snapshot:
         if trees.base != trees.tree and not manifest:
             raise GitError("git shows no change between two different trees", "run `git fsck`")
         own, inherited = self._split_merge(manifest, trees)
-        files = self._with_hunks(self._with_sizes(own), trees, inherited)
-        return ChangeSet(trees.base, trees.tree, files, self._renames(files, trees), inherited)
+        sized = self._with_sizes(own)
+        pairs = self._pairs(sized, trees)
+        files = self._with_hunks(sized, trees, inherited, moves(sized, pairs))
+        return ChangeSet(trees.base, trees.tree, files, self._renames(files, pairs, trees), inherited, trees.merged)
+
+    def with_functions(self, change: ChangeSet, limit: int) -> ChangeSet:
+        """The same with the functions around its changes, as git finds them, where the change is of that size.
+
+        Args:
+            limit: bytes of the lines that are shown already; nothing is read where there are more.
+        """
+        files = [file for file in change.files if file.status is Status.MODIFIED and file.hunks]
+        if not files or sum(len(line.text) for file in change.files for line in file.lines) > limit:
+            return change
+        headers = {changes.header(file.path, file.path): place for place, file in enumerate(files)}
+        found: dict[str, tuple[Hunk, ...]] = {}
+        for batch in _batches([file.path for file in files]):
+            command = (*_PATCH, "--function-context", change.base, change.tree)
+            for section in self._sections(command, batch, headers):
+                if section.hunks and not section.binary:
+                    found[files[section.key].path] = section.hunks
+        return replace(change, functions=found)
 
     def _split_merge(
         self, manifest: tuple[FileChange, ...], trees: Trees
@@ -153,43 +200,68 @@ class Snapshot:
         return {oid: int(text.split(" ")[1]) for oid, text in found.items()}
 
     def _with_hunks(
-        self, files: tuple[FileChange, ...], trees: Trees, inherited: tuple[str, ...]
+        self, files: tuple[FileChange, ...], trees: Trees, inherited: tuple[str, ...], moved: Collection[str]
     ) -> tuple[FileChange, ...]:
-        headers = {changes.header(path, path): _NOT_ASKED for path in inherited}
-        headers |= {changes.header(file.path, file.path): place for place, file in enumerate(files)}
-        readable = [file.path for file in files if file.unread is None]
+        headers = {changes.header(path, path): _NOT_ASKED for path in (*inherited, *moved)}
+        asked = tuple(file for file in files if file.path not in moved)
+        headers |= {changes.header(file.path, file.path): place for place, file in enumerate(asked)}
+        readable = [file.path for file in asked if file.unread is None]
         batches: Iterable[Sequence[str]] = _batches(readable)
         if len(readable) == len(files) and not trees.merged:
             batches = ((),)  # no path named: all of them
-        return changes.assemble(files, self._all_sections((*_PATCH, trees.base, trees.tree), batches, headers))
+        sections = self._all_sections((*_PATCH, trees.base, trees.tree), batches, headers)
+        read = {file.path: file for file in changes.assemble(asked, sections)}
+        return tuple(read.get(file.path, file) for file in files)
 
     def _all_sections(
         self, command: Sequence[str], batches: Iterable[Sequence[str]], headers: Mapping[bytes, int]
     ) -> Iterator[changes.Section]:
         seen: set[int] = set()
+        allowance = changes.Allowance()
         for batch in batches:
             # A path also stands for what lies below it (a file that became a folder): shown once is enough.
-            part = [section for section in self._sections(command, batch, headers) if section.key not in seen]
+            shown = self._sections(command, batch, headers, allowance)
+            part = [section for section in shown if section.key not in seen]
             seen.update(section.key for section in part)
             yield from (section for section in part if section.key != _NOT_ASKED)
 
     def _sections(
-        self, command: Sequence[str], paths: Sequence[str], headers: Mapping[bytes, int]
+        self,
+        command: Sequence[str],
+        paths: Sequence[str],
+        headers: Mapping[bytes, int],
+        allowance: changes.Allowance | None = None,
     ) -> Iterator[changes.Section]:
-        with self._process((*command, "--", *paths)) as stdout:
-            yield from PatchParser(_Reader(stdout), headers).sections()
+        """What a patch says of each file; of all that it has not come to where it is over the limit, that it is.
 
-    def _renames(self, files: tuple[FileChange, ...], trees: Trees) -> tuple[Rename, ...]:
-        """The pairs that git would fold, with the edits in each; only for the reader, never for coverage."""
-        by_path = {file.path: file for file in files if file.unread is None and not file.submodule}
-        statuses = {file.status for file in by_path.values()}
-        if not {Status.ADDED, Status.DELETED} <= statuses:
+        Raises:
+            GitError: git failed, or the patch is not of the promised form.
+        """
+        last, rest = _NOT_ASKED, set(headers.values())
+        with self._process((*command, "--", *paths)) as stdout:
+            try:
+                parser = PatchParser(partial(next, _lines(stdout), b""), headers, allowance)
+                for section in parser.sections():
+                    last = section.key
+                    rest.discard(last)
+                    yield section
+            except _EndlessError:
+                stdout.close()
+                # The last may be one half of a change of type, of which the other is not known.
+                yield from (changes.Section(key, None, binary=False) for key in (last, *sorted(rest)))
+
+    def _pairs(self, files: tuple[FileChange, ...], trees: Trees) -> tuple[Pair, ...]:
+        """The pairs that git would fold."""
+        known = {file.path for file in files if not file.submodule}
+        if not {Status.ADDED, Status.DELETED} <= {file.status for file in files}:
             return ()
-        found = [
-            pair
-            for pair in changes.parse_renames(self._output((*_RENAMES, trees.base, trees.tree)))
-            if pair[0] in by_path and pair[1] in by_path
-        ]
+        found = changes.parse_renames(self._output((*_RENAMES, trees.base, trees.tree)))
+        return tuple(pair for pair in found if pair[0] in known and pair[1] in known)
+
+    def _renames(self, files: tuple[FileChange, ...], pairs: tuple[Pair, ...], trees: Trees) -> tuple[Rename, ...]:
+        """The pairs with the edits in each; only for the reader, never for coverage."""
+        by_path = {file.path: file for file in files if file.unread is None}
+        found = [pair for pair in pairs if pair[0] in by_path and pair[1] in by_path]
         headers = {changes.header(source, path): place for place, (source, path, _) in enumerate(found)}
         edits = {}
         for batch in _batches([name for pair in found if not pair[2] for name in pair[:2]], pairs=True):
@@ -226,6 +298,26 @@ class Snapshot:
             while stdout.read(1 << 20):  # to its end, so that git ends well
                 pass
         return content
+
+    def blobs(self, sizes: Mapping[str, int], limit: int) -> dict[str, bytes]:
+        """Whole blobs in one go, the small ones first, as long as they come to at most `limit` bytes.
+
+        Args:
+            sizes: bytes of each, by its id.
+        """
+        wanted, total = [], 0
+        for oid in sorted(sizes, key=lambda oid: (sizes[oid], oid)):
+            total += sizes[oid]
+            wanted += [oid] if total <= limit else []
+        if not wanted:
+            return {}
+        found = {}
+        with self._process(("cat-file", "--batch=%(objectsize)"), "\n".join(wanted).encode() + b"\n") as stdout:
+            for oid in wanted:
+                size = int(stdout.readline())
+                found[oid] = stdout.read(size)
+                stdout.read(1)
+        return found
 
     def generated(self, tree: str, paths: Sequence[str]) -> dict[str, bool]:
         """What the `.gitattributes` files of a tree, and nothing else, say of `linguist-generated`.
@@ -272,18 +364,26 @@ def _batches(paths: Sequence[str], *, pairs: bool = False) -> Iterator[list[str]
         yield batch
 
 
-class _Reader:
-    """Line by line, of which at most the limit is held: the rest of a longer one is read and dropped.
+class _EndlessError(Exception):
+    """A patch is longer than is read."""
+
+
+def _lines(stdout: IO[bytes]) -> Iterator[bytes]:
+    """Line by line, of which little more than the limit is held: the rest of a longer one is read and dropped.
 
     The dropped part makes no difference: a file with a line of that length is over the limit, and unread.
+
+    Raises:
+        _EndlessError: there is more than is read.
     """
-
-    def __init__(self, stdout: IO[bytes]) -> None:
-        self._stdout = stdout
-
-    def __call__(self) -> bytes:
-        line = self._stdout.readline(_LINE_LIMIT)
-        piece = line
-        while len(piece) == _LINE_LIMIT and not piece.endswith(b"\n"):
-            piece = self._stdout.readline(_LINE_LIMIT)
-        return line
+    begun = b""
+    room = PATCH_LIMIT
+    for block in iter(partial(stdout.read, _BLOCK), b""):
+        room -= len(block)
+        if room < 0:
+            raise _EndlessError
+        lines = io.BytesIO(begun + block).readlines()
+        begun = b"" if lines[-1].endswith(b"\n") else lines.pop()[:_LINE_LIMIT]
+        yield from lines
+    if begun:
+        yield begun

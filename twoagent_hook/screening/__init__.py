@@ -1,15 +1,16 @@
 """What may leave the machine, and what the rules find; run before anything is sent; pure."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
 from twoagent_hook import changes, visible
-from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Line, Rename, Status
+from twoagent_hook.changes import ABSENT, ChangeSet, FileChange, Hunk, Line, Rename, Status
 from twoagent_hook.config import Config
+from twoagent_hook.context import widened
 from twoagent_hook.errors import GitError
 from twoagent_hook.findings import NEVER_DISMISSED, Effect, Finding, Source
 from twoagent_hook.screening import hidden, injection, secrets, shapes, tampering, weakening
@@ -63,6 +64,8 @@ class ScreenedChange:
         files: shown, with secrets replaced and every line decoded.
         entries: how many paths the change has; each of them is in `files`, `moves` or `withheld`.
         sendable: False where a secret was added and the policy lets none of the change leave the machine.
+        merged: the trees of the other parents, while a merge is being concluded.
+        functions: files again, by path, with the functions around their changes, where they were read.
     """
 
     base: str
@@ -73,6 +76,8 @@ class ScreenedChange:
     findings: tuple[Finding, ...]
     entries: int
     sendable: bool
+    merged: tuple[str, ...] = ()
+    functions: Mapping[str, FileChange] = field(default_factory=dict)
 
 
 def _never(path: str) -> bool:
@@ -122,18 +127,21 @@ def screen(
     """
     sieve = _Sieve(config, generated, inspected or Inspected(), detectors or Detectors(0))
     withheld = [Withheld(sieve.redactor.text(path), Reason.INHERITED) for path in change.inherited]
-    paths = [*(item.path for item in withheld), *map(sieve.take, change.files)]
-    moves = _fold(change.renames, sieve)
+    paths = [*(item.path for item in withheld)]
+    paths += [sieve.take(file, change.functions.get(file.path)) for file in change.files]
+    folded = _fold(change.renames, sieve)
     findings = tuple(sieve.findings(change.renames))
     screened = ScreenedChange(
         base=change.base,
         tree=change.tree,
         files=tuple(sieve.shown.values()),
-        moves=moves,
+        moves=folded,
         withheld=(*withheld, *sieve.withheld),
         findings=findings,
         entries=len(change.files) + len(change.inherited),
         sendable=not any(finding.kind == "secret" and finding.effect == Effect.BLOCK for finding in findings),
+        merged=change.merged,
+        functions={file.path: sieve.wide[file.path] for file in sieve.shown.values() if _widens(file, sieve)},
     )
     _check_invariant(paths, screened)
     return screened
@@ -144,6 +152,7 @@ class _Sieve:
 
     Attributes:
         shown: by the path as git has it.
+        wide: files with the functions around their changes, by the path as it is shown.
     """
 
     def __init__(
@@ -153,6 +162,7 @@ class _Sieve:
         self.detectors = detectors
         self.excluded = matcher(config.exclude)
         self.shown: dict[str, FileChange] = {}
+        self.wide: dict[str, FileChange] = {}
         self.withheld: list[Withheld] = []
         self._config = config
         self._generated = generated
@@ -162,10 +172,18 @@ class _Sieve:
         self._files: list[FileChange] = []
         self._found: list[Finding] = []
 
-    def take(self, original: FileChange) -> str:
-        """Sort one file in; returns its path without secrets."""
+    def take(self, original: FileChange, functions: Sequence[Hunk] | None = None) -> str:
+        """Sort one file in; returns its path without secrets.
+
+        Args:
+            functions: its hunks with the functions around them, where they were read.
+        """
         recognised, content = recognise(original)
-        file, leaks = _redact(recognised, self.redactor, self.detectors)
+        wide = _wide(recognised, functions) if functions and recognised is original else None
+        file, leaks = _redact(wide or recognised, self.redactor, self.detectors)
+        if wide is not None:
+            self.wide[file.path] = file
+            file = _narrow(file, recognised, self.redactor)
         self._files.append(file)
         self._found += [] if self._fixtures(original.path) else leaks
         texts = self._inspected.texts.get(original.path)
@@ -183,6 +201,31 @@ class _Sieve:
         gate = tampering.find(_gate_texts(self._inspected), self._inspected.gate)
         found = [*self._found, *weakening.find(self._files, renames, names), *gate]
         yield from _undismissed(effective(_without_secrets(found, self.redactor), self._config.rules), self._config)
+
+
+def _wide(file: FileChange, functions: Sequence[Hunk]) -> FileChange | None:
+    """The file with the functions around its changes; None where those lines would have to be decoded first."""
+    if any("\0" in line.text for hunk in functions for line in hunk.lines):
+        return None
+    wide = widened(file, functions)
+    shown = {line[:3] for line in wide.lines} if wide else set()
+    return wide if all(line[:3] in shown for line in file.lines) else None
+
+
+def _narrow(wide: FileChange, original: FileChange, redactor: secrets.Redactor) -> FileChange:
+    """The file as it was before it was widened, with the lines that were made safe meanwhile."""
+    safe = {line[:3]: line for line in wide.lines}
+    hunks = tuple(
+        hunk._replace(
+            lines=tuple(safe[line[:3]] for line in hunk.lines), section=redactor.text(_whole_words(hunk.section))
+        )
+        for hunk in original.hunks
+    )
+    return replace(wide, hunks=hunks)
+
+
+def _widens(file: FileChange, sieve: "_Sieve") -> bool:
+    return file.path in sieve.wide and file.source is None
 
 
 def _gate_texts(inspected: Inspected) -> dict[str, Texts]:
@@ -212,7 +255,9 @@ def _covers(matches: Matcher, file: FileChange) -> bool:
 
 
 def _check_invariant(paths: list[str], screened: ScreenedChange) -> None:
-    """Each path is accounted for exactly once."""
+    """Each path is accounted for exactly once, and what is shown is there to be seen."""
+    if any(not file.hunks and file.old_oid != file.new_oid and any(file.sizes) for file in screened.files):
+        raise GitError("a changed file would be shown without its lines", "report this: it is a defect")
     accounted = [name for file in screened.files for name in (file.path, file.source) if name is not None]
     accounted += [name for move in screened.moves for name in move]
     accounted += [item.path for item in screened.withheld]
@@ -229,16 +274,22 @@ def numbers(file: FileChange) -> str:
 
 
 def _reason(file: FileChange, content: Content, excluded: Matcher, generated: Mapping[str, bool]) -> Reason | None:
+    named = _by_name(file, excluded, generated)
+    if named is not None:
+        return named
+    if file.unread is not None:
+        return Reason(file.unread)
+    return Reason.BINARY if content is Content.BINARY else None
+
+
+def _by_name(file: FileChange, excluded: Matcher, generated: Mapping[str, bool]) -> Reason | None:
+    """Why a file is not shown, whatever is in it."""
     said = generated.get(file.path)
     if _covers(excluded, file):
         return Reason.EXCLUDED
     if said or (said is None and is_generated(file.path)):
         return Reason.GENERATED
-    if said is None and is_lock(file.path):
-        return Reason.LOCK
-    if file.unread is not None:
-        return Reason(file.unread)
-    return Reason.BINARY if content is Content.BINARY else None
+    return Reason.LOCK if said is None and is_lock(file.path) else None
 
 
 @cache
@@ -247,22 +298,45 @@ def sensitive() -> Matcher:
     return matcher(tuple(known_files()["sensitive"]["patterns"]))
 
 
+def moves(
+    files: Sequence[FileChange], pairs: Iterable[tuple[str, str, bool]], config: Config, generated: Mapping[str, bool]
+) -> frozenset[str]:
+    """The paths of files that are shown as moved, whatever they hold: no line of theirs is read.
+
+    Args:
+        pairs: source, path, and whether the content is equal.
+    """
+    acts, excluded = sensitive(), matcher(config.exclude)
+    by_path = {file.path: file for file in files}
+    found: set[str] = set()
+    for source, path, exact in pairs:
+        withheld = any(_by_name(by_path[name], excluded, generated) for name in (source, path))
+        if exact and not withheld and _folds(by_path[source], by_path[path], acts):
+            found |= {source, path}
+    return frozenset(found)
+
+
+def _folds(source: FileChange, path: FileChange, acts: Matcher) -> bool:
+    """Whether a reader loses nothing where the second is told as the first in another place."""
+    suffixes = {name.rpartition(".")[2] for name in (source.path, path.path)}
+    return source.old_mode == path.new_mode and len(suffixes) == 1 and not acts(source.path) and not acts(path.path)
+
+
 def _fold(renames: tuple[Rename, ...], sieve: _Sieve) -> tuple[Move, ...]:
     """Show renamed files as moved, where a reader loses nothing by it; what the sieve shows is changed accordingly."""
     shown = sieve.shown
     acts = sensitive() if renames else _never
-    moves = []
+    folded = []
     for source, path, exact, edits in renames:
         hidden = source not in shown or path not in shown or sieve.excluded(source)
-        kind = source.rpartition(".")[2] != path.rpartition(".")[2] or acts(source) or acts(path)
-        if hidden or kind or shown[source].old_mode != shown[path].new_mode:
+        if hidden or not _folds(replace(shown[source], path=source), replace(shown[path], path=path), acts):
             continue
         if exact:
-            moves.append(Move(shown.pop(source).path, shown.pop(path).path))
+            folded.append(Move(shown.pop(source).path, shown.pop(path).path))
         else:
             file, _ = _redact(recognise(edits)[0], sieve.redactor, sieve.detectors)
             shown[path] = replace(file, source=shown.pop(source).path)
-    return tuple(moves)
+    return tuple(folded)
 
 
 def _redact(file: FileChange, redactor: secrets.Redactor, detectors: Detectors) -> tuple[FileChange, list[Finding]]:
@@ -378,9 +452,16 @@ def _unreviewable(file: FileChange, content: Content) -> str | None:
     return str(content.value) if content in marked else None
 
 
-def incomplete_coverage(missing: tuple[Withheld, ...], config: Config) -> tuple[Finding, ...]:
-    """The rule's finding where something that should have been reviewed was not."""
-    effect = config.rules["incomplete-coverage"]
+def incomplete_coverage(
+    missing: tuple[Withheld, ...], config: Config, fix: str, *, vital: bool = False
+) -> tuple[Finding, ...]:
+    """The rule's finding where something that should have been reviewed was not.
+
+    Args:
+        fix: what would help.
+        vital: whether something is missing that no policy may leave out (a deletion, a migration, a login).
+    """
+    effect = Effect.BLOCK if vital else config.rules["incomplete-coverage"]
     if not missing or effect == Effect.OFF:
         return ()
     names = ", ".join(visible.path(item.path) for item in missing[:3])
@@ -390,7 +471,6 @@ def incomplete_coverage(missing: tuple[Withheld, ...], config: Config) -> tuple[
         "incomplete-coverage",
         f"no reviewer saw {names}{more} ({reasons})",
         visible.path(missing[0].path) if len(missing) == 1 else "",
-        fix=f"split the commit, raise max-requests (now {config.max_requests}) or max-input-tokens (now "
-        f"{config.max_input_tokens}), or exclude it at the base",
+        fix=fix,
     )
     return (replace(finding, effect=effect),)
