@@ -1,6 +1,8 @@
 """A change that is too large for one request is asked about in several, and judged as one."""
 
 import re
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -10,12 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.repo import Repo
-from support.server import Answer, Request, Server, approves, blocks, fails, finding, says
+from support.frameworks import as_seen, in_terminal, without_colour
+from support.repo import SCRIPT, Repo
+from support.server import Answer, Hang, Request, Server, approves, blocks, fails, finding, says
 
 from twoagent_hook import parts
 from twoagent_hook.changes import FileChange, Hunk, Line, Status
 from twoagent_hook.parts import Division
+from twoagent_hook.risk import Risk
 
 unhurried = settings(max_examples=80, deadline=None, database=None)
 
@@ -38,7 +42,7 @@ def file_of(path: str, *hunks: list[str]) -> FileChange:
 
 
 def divide(files: list[FileChange], room: int, most: int) -> Division:
-    return parts.divide([parts.whole(file) for file in files], room, most)
+    return parts.divide([parts.whole(file) for file in files], room, most, Risk())
 
 
 def shown(division: Division, path: str) -> list[str]:
@@ -165,8 +169,8 @@ def test_each_part_carries_the_list_and_all_is_asked_about(large: Repo, serve: S
     assert sorted(map(part_of, server.requests)) == ["a", "b", "c"]
     for request in server.requests:
         assert "Files in the change: 3\n" in request.user
-        assert re.search(r"This is part [123] of 3; the others are judged apart\.", request.user)
-        assert request.user.count("[in another part]") == 2
+        assert re.search(r"This is part [123] of 3, with 1 of the listed files;", request.user)
+        assert all(f"- {name}.py (added, +400 −0, mode 100644)" in request.user for name in "abc")
     sent = "".join(request.user for request in server.requests)
     assert all(sent.count(f"value_{name}_{number} = ") == 1 for name in "abc" for number in range(400))
     assert payload["coverage"]["shown"] == 3
@@ -302,3 +306,66 @@ def test_a_part_that_is_asked_again_gets_its_repair(large: Repo, serve: Serve, c
     configure(serve(script), LIMITS)
     assert large.review()["outcome"] == "approve"
     assert tries == {"a": 1, "b": 2, "c": 1}
+
+
+# --- while it takes its time --------------------------------------------------------------------------------
+
+
+def test_who_is_asked_and_how_far_it_is_stands_on_the_terminal(
+    large: Repo, serve: Serve, configure: Configure
+) -> None:
+    slow = {"a": 0.0, "b": 2.5, "c": 2.5}
+
+    def script(request: Request) -> Answer:
+        time.sleep(slow[part_of(request)])
+        return approves()(request)
+
+    configure(serve(script), LIMITS)
+    result = in_terminal(large, [str(SCRIPT), "review"])
+    assert result.code == 0, result
+    assert "asking loop:gpt-5.5, 1 of 3 parts … 1 s" in result.out
+    assert "asking loop:gpt-5.5, 1 of 3 parts … 2 s" in result.out
+    assert without_colour(as_seen(result.out)).startswith("approve  gpt-5.5 (loop)")
+    large.forget()
+    captured = large.run("review")
+    assert "asking" not in captured.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupt_ends_every_request_and_keeps_what_was_answered(
+    large: Repo, serve: Serve, configure: Configure, number: signal.Signals
+) -> None:
+    hang, done = Hang(), threading.Semaphore(0)
+
+    def script(request: Request) -> Answer:
+        if part_of(request) == "a":
+            done.release()
+            return approves()(request)
+        return hang(request)
+
+    server = serve(script)
+    configure(server, LIMITS)
+    process = subprocess.Popen(
+        [str(SCRIPT), "review"],
+        cwd=large.root,
+        env=large.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    done.acquire(timeout=20)
+    assert hang.asked.wait(timeout=20)
+    while len(server.requests) < 3:
+        time.sleep(0.05)
+    time.sleep(0.3)  # the first answer arrives
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=20)
+    hang.release.set()
+    assert process.returncode == 130, said
+    assert b"Traceback" not in said
+    rows = large.log()
+    assert rows[0]["role"] == "gate"
+    assert sorted(row["result"] for row in rows) == ["approve", "interrupted", "interrupted", "interrupted"]
+    server.scripts[:] = [approves()]
+    server.requests.clear()
+    assert large.review()["outcome"] == "approve"
+    assert sorted(map(part_of, server.requests)) == ["b", "c"]

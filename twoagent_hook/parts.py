@@ -1,14 +1,15 @@
-"""Divides what is shown of a change into parts that each fit into one request: by file, by hunk, by line; pure."""
+"""Fits what is shown of a change into requests: with less around it, then in parts by file, hunk, line; pure."""
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from twoagent_hook.changes import FileChange, Hunk
+from twoagent_hook.context import FEW, trimmed
 from twoagent_hook.rendering import estimate, render
-from twoagent_hook.screening import sensitive
+from twoagent_hook.risk import Risk
 
 
 class Section(NamedTuple):
@@ -34,7 +35,42 @@ def whole(file: FileChange) -> Section:
     return _section(file)
 
 
-def divide(sections: Sequence[Section], room: int, most: int) -> Division:
+def fit(
+    sections: Sequence[Section], functions: Mapping[str, FileChange], room: int, most: int, risk: Risk
+) -> Division:
+    """The change with as much around it as there is room for.
+
+    Where one part is enough, the enclosing functions are shown as far as they fit, around the riskiest first. Where
+    several parts would still leave something out, one line around each change has to do.
+
+    Args:
+        sections: files with the usual three lines.
+        functions: the same files, by path, with the functions around their changes.
+        room: tokens of a part.
+        most: parts.
+    """
+    spare = room - sum(section.tokens for section in sections)
+    if spare >= 0:
+        return _widest(sections, functions, spare, risk)
+    division = divide(sections, room, most, risk)
+    if not division.left_out:
+        return division
+    least = divide([whole(trimmed(section.file, FEW)) for section in sections], room, most, risk)
+    return least if len(least.left_out) < len(division.left_out) else division
+
+
+def _widest(sections: Sequence[Section], functions: Mapping[str, FileChange], spare: int, risk: Risk) -> Division:
+    shown = []
+    for section in sorted(sections, key=lambda section: risk.order(section.file)):
+        wide = functions.get(section.file.path)
+        wider = whole(wide) if wide else section
+        more = wider.tokens - section.tokens
+        shown.append(wider if more <= spare else section)
+        spare -= more if more <= spare else 0
+    return Division((tuple(shown),) if shown else (), ())
+
+
+def divide(sections: Sequence[Section], room: int, most: int, risk: Risk) -> Division:
     """Fit whole files into at most `most` parts of `room` tokens.
 
     The riskiest come first, and a module stands beside its tests where both fit. What has no room any more is left
@@ -42,8 +78,7 @@ def divide(sections: Sequence[Section], room: int, most: int) -> Division:
     """
     bins: list[_Bin] = []
     left_out: list[FileChange] = []
-    rank = _risk()
-    for group in _related(sorted(sections, key=lambda section: rank(section.file))):
+    for group in _related(sorted(sections, key=lambda section: risk.order(section.file))):
         if len(group) > 1 and _place([group], bins, room, most):
             continue
         for section in group:
@@ -86,20 +121,6 @@ def _section(file: FileChange, hunks: tuple[Hunk, ...] | None = None) -> Section
 
 
 # --- order ----------------------------------------------------------------------------------------------------
-
-
-def _risk() -> Callable[[FileChange], tuple[int, str]]:
-    acts = sensitive()
-
-    def rank(file: FileChange) -> tuple[int, str]:
-        path = file.path.lower()
-        if acts(file.path):
-            return 0, file.path
-        if path.endswith((".md", ".rst", ".txt")):
-            return 3, file.path
-        return (2 if "test" in path else 1), file.path
-
-    return rank
 
 
 _AFFIX = re.compile(r"^tests?[_-]|(?:[._-](?:unit)?(?:tests?|specs?))+$|(?<=[a-z])(?:Tests?|Specs?)$")
