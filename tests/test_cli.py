@@ -121,6 +121,7 @@ def test_a_file_that_can_not_be_written_does_not_open_the_gate(changed: Repo, se
 def test_quiet_says_nothing_of_an_open_gate_and_all_of_a_closed_one(changed: Repo, serve: Any, configure: Any) -> None:
     configure(serve(approves(), blocks()))
     assert changed.run("review", "--quiet").text == ""
+    changed.forget()
     assert "Top risks" in changed.run("review", "--quiet").out
 
 
@@ -133,6 +134,7 @@ def test_exit_zero_is_for_verdicts_only(changed: Repo, serve: Any, configure: An
     configure(serve(blocks(), says("approve", receipt="wrong")))
     made = changed.review("--exit-zero")
     assert (made["outcome"], made["exit_code"]) == ("block", 0)
+    changed.forget()
     assert changed.review("--exit-zero")["exit_code"] == 2
 
 

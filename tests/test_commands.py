@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ PROMPT = Prompt(
     paths=("app.py",),
     tokens=10,
     fingerprint="f",
+    digest="d",
 )
 
 
@@ -208,7 +210,7 @@ def test_it_is_called_without_tools_or_with_read_only_ones(name: str, variables:
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_model_or_a_schema_it_is_not_asked_for_one(name: str, variables: dict[str, str], clis: Clis) -> None:
     clis.install(name, standins.claude("{}", structured=False) if name == "claude" else standins.REPLIES[name]("{}"))
-    reply = ask(f"{name}-cli", variables, prompt=Prompt("s", "u", None, PROMPT.receipt, (), 1, "f"))
+    reply = ask(f"{name}-cli", variables, prompt=replace(PROMPT, system="s", user="u", schema=None))
     argv = clis.call(name).argv[1:]
     assert not {"--model", "-m", "--json-schema", "--output-schema"} & set(argv)
     assert (reply.form, reply.api, reply.attempts) == ("text", "command", 1)
@@ -473,8 +475,9 @@ def test_it_is_in_an_empty_folder_outside_of_the_repository(name: str, ready: Re
 def test_it_is_always_in_the_same_folder(ready: Repo, clis: Clis) -> None:
     """Some keep a list of the folders in which they were."""
     clis.install("claude", standins.says("claude"))
-    asked(ready, "claude-cli")
-    asked(ready, "claude-cli")
+    for _ in range(2):
+        asked(ready, "claude-cli")
+        ready.forget()
     first, second = clis.calls("claude")
     assert first.cwd == second.cwd
     assert os.listdir(first.cwd) == []
@@ -656,7 +659,7 @@ def test_one_that_can_not_be_started_is_followed_by_the_next(case: str, ready: R
 
 def test_more_than_the_system_takes_on_a_command_line(variables: dict[str, str], clis: Clis) -> None:
     clis.install("opencode", standins.says("opencode"))
-    long = Prompt("x" * 200_000, "u", None, PROMPT.receipt, (), 1, "f")
+    long = replace(PROMPT, system="x" * 200_000, user="u", schema=None)
     with pytest.raises(UnreviewedError, match="can't be started: Argument list too long"):
         ask("opencode-cli", variables, prompt=long)
     clis.install("claude", standins.says("claude"))
@@ -953,6 +956,7 @@ def test_it_may_be_named_by_where_it_is(ready: Repo, clis: Clis, users: Users, t
     users(house(str(path)))
     assert judged(asked(ready, "house")) == ("approve", 0)
     users(house("~/my tools/ask"))
+    ready.forget()
     assert judged(asked(ready, "house")) == ("approve", 0)
     assert len(away.calls("ask")) == 2
 

@@ -85,6 +85,14 @@ GOOD: list[tuple[str, str, Any]] = [
     ("max-requests", "1", 1),
     ("max-requests", "100", 100),
     ("concurrency", "32", 32),
+    ("record-expiry", "1", 1),
+    ("record-expiry", "3650", 3650),
+    ("skip", "[]", ()),
+    ("defer", '"off"', "off"),
+    ("defer", '"human"', "human"),
+    ("defer", '"anyone"', "anyone"),
+    ("defer-branches", '["wip/*"]', ("wip/*",)),
+    ("skip", '["docs"]', ("docs",)),
     ("exclude", '["docs/**", "!docs/api.md", "*.svg"]', ("docs/**", "!docs/api.md", "*.svg")),
     ("protect", '["/migrations/"]', ("/migrations/",)),
     ("guidelines", '["AGENTS.md", "docs/style guide.md"]', ("AGENTS.md", "docs/style guide.md")),
@@ -123,6 +131,10 @@ BAD: dict[str, list[str]] = {
     "max-input-tokens": ['"24000"', "true", "3999", "-24000", "24000.0", "2_000_001", "[]", "nan"],
     "max-requests": ['"3"', "true", "0", "-1", "3.0", "101", "[]"],
     "concurrency": ['"4"', "true", "0", "4.0", "33"],
+    "record-expiry": ['"30"', "true", "0", "-1", "30.0", "3651"],
+    "defer": [*NOT_A_TEXT, '"allow"', '"Human"'],
+    "defer-branches": ['"wip"', "5", "[5]", '[""]', "{}"],
+    "skip": ['"docs"', "5", '["tests"]', '["docs", "moved"]', '[""]', "{}"],
     "exclude": ['"docs/"', "5", "[5]", '[""]', "{}", '["[z-a]", 5]'],
     "protect": ['"docs/"', "true", "[true]", '["  "]'],
     "guidelines": [
@@ -343,7 +355,7 @@ def test_no_file_of_the_users_is_an_empty_one(tmp_path: Path) -> None:
     assert config.user_layer(path) == Layer(path, {})
 
 
-@pytest.mark.parametrize("key", ["exclude", "protect", "guidelines"])
+@pytest.mark.parametrize("key", sorted(keys.OF_THE_REPOSITORY))
 def test_what_belongs_to_the_repository_is_not_the_users(tmp_path: Path, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         users(tmp_path, f'{key} = ["x"]')
@@ -353,7 +365,7 @@ def test_what_belongs_to_the_repository_is_not_the_users(tmp_path: Path, key: st
 
 @pytest.mark.parametrize(("key", "text", "value"), GOOD, ids=[f"{row[0]} = {row[1]}" for row in GOOD])
 def test_the_other_keys_are_the_users_as_well(tmp_path: Path, key: str, text: str, value: Any) -> None:
-    if key not in {"exclude", "protect", "guidelines", "secret-fixtures"}:
+    if key not in keys.OF_THE_REPOSITORY:
         assert users(tmp_path, f"{key} = {text}").values == {key: value}
 
 
@@ -570,7 +582,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 
 PLACES = [
     ("timeout", 10, 20, 30),
-    ("max-input-tokens", 1000, 2000, 3000),
+    ("record-expiry", 10, 20, 30),
     ("reviewers", ("a:b",), ("c:d",), ("e:f",)),
     ("prompt", "seed", "project", "seed"),
 ]
@@ -585,6 +597,19 @@ def test_a_later_place_wins(key: str, user: Any, repository: Any, flag: Any) -> 
     assert getattr(joined({key: user}, {key: repository}, {key: flag}), name) == flag
     assert joined({key: user}, {key: repository}).sources[key] == "policy"
     assert joined({key: user}).sources[key] == "user"
+
+
+CEILINGS = [("max-input-tokens", 9000, 20000), ("max-requests", 2, 5)]
+
+
+@pytest.mark.parametrize(("key", "low", "high"), CEILINGS, ids=[row[0] for row in CEILINGS])
+def test_the_users_own_limit_is_a_ceiling_over_the_policys(key: str, low: int, high: int) -> None:
+    name = key.replace("-", "_")
+    assert getattr(joined({key: low}, {key: high}), name) == low
+    assert getattr(joined({key: high}, {key: low}), name) == low
+    assert joined({key: low}, {key: high}).sources[key] == "user"
+    assert joined({key: high}, {key: low}).sources[key] == "policy"
+    assert getattr(joined({}, {key: high}), name) == high
 
 
 STRICTER = [

@@ -162,7 +162,7 @@ def test_every_reviewed_flag_of_the_contract_exists() -> None:
     text = help_of("review")
     for flag in (
         "--reviewer", "--author", "--task", "--fail-on", "--on-error", "--timeout", "--dry-run", "--output-format",
-        "--output-file", "--exit-zero", "--config", "--isolated", "--color", "--verbose", "--quiet",
+        "--output-file", "--exit-zero", "--no-cache", "--config", "--isolated", "--color", "--verbose", "--quiet",
     ):  # fmt: skip
         assert flag in text
     assert "endpoint" not in text.lower()
@@ -193,6 +193,17 @@ def test_nothing_heavy_is_imported_where_nothing_is_staged(repo: object) -> None
     folder = repo.root  # type: ignore[attr-defined]
     code = f"import os; os.chdir({str(folder)!r})\nfrom twoagent_hook import cli\nassert cli.main(['review']) == 0"
     assert not loaded_by(code) & HEAVY
+
+
+@pytest.mark.parametrize("action", ["'list'", "'show', '1'"])
+def test_no_client_is_imported_to_read_the_log(repo: object, action: str) -> None:
+    folder = repo.root  # type: ignore[attr-defined]
+    repo.stage("a.py", "x = 1\n")  # type: ignore[attr-defined]
+    repo.run("review", "--reviewer", "rules")  # type: ignore[attr-defined]
+    code = (
+        f"import os; os.chdir({str(folder)!r})\nfrom twoagent_hook import cli\nassert cli.main(['log', {action}]) == 0"
+    )
+    assert not loaded_by(code) & {"openai", "pydantic", "git", "httpx", "httpx2", "pathspec", "asyncio", "psutil"}
 
 
 def test_a_choice_of_reviewer_imports_no_client() -> None:

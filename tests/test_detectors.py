@@ -122,7 +122,7 @@ def test_it_is_used_in_a_process_of_its_own_where_it_is_installed(gated: tuple[R
     line, value = FOUND["basic auth"]
     repo.stage("settings.py", f"{line}\n")
     for variables, outcome in (({}, "approve"), ({"PYTHONPATH": str(EXTRAS)}, "block")):
-        result = repo.run("review", "--output-format", "json", **variables)
+        result = repo.run("review", "--no-cache", "--output-format", "json", **variables)
         assert result.json["outcome"] == outcome
         assert value not in result.err
     assert len(server.requests) == 1

@@ -83,7 +83,7 @@ def test_an_approval_is_one_line_that_the_committer_sees(
     shown = [line.strip() for line in result.err.splitlines() if "gpt-5.5" in line]
     assert len(shown) == 1, result
     assert re.fullmatch(
-        r"approve  gpt-5\.5 \(loop\) on a change by an unknown author · 1 file \+2 −1 · \d+ s · 1\.2k tokens · #\d+",
+        r"approve  gpt-5\.5 \(loop\) on a change by an unknown author · 1 file \+2 −1 · \d+ s · 1\.2k tokens · today 1\.2k · #\d+",
         shown[0],
     )
     assert len(server.requests) == 1

@@ -71,7 +71,7 @@ def cache(clean_environment: Mapping[str, str]) -> Cache:
 
 
 def approved(repo: Repo, **environment: str) -> dict[str, Any]:
-    payload: dict[str, Any] = repo.review(**environment)
+    payload: dict[str, Any] = repo.review("--no-cache", **environment)
     assert (payload["outcome"], payload["exit_code"]) == ("approve", 0), payload
     return payload
 
@@ -111,7 +111,7 @@ def test_a_dry_run_shows_what_is_remembered_and_remembers_nothing(
     assert not cache.path.exists()
     approved(changed)
     before = cache.path.read_bytes()
-    (shown,) = changed.call("review", "--dry-run", "--output-format", "json").json["requests"]
+    (shown,) = changed.call("review", "--dry-run", "--no-cache", "--output-format", "json").json["requests"]
     assert shown["body"]["response_format"] == {"type": "json_object"}
     assert cache.path.read_bytes() == before
 

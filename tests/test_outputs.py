@@ -115,7 +115,7 @@ def test_the_json_is_as_reviewed(request: pytest.FixtureRequest) -> None:
 
 KEYS = {
     "version", "outcome", "exit_code", "problem", "tree", "base", "task_id", "author", "reviews", "findings",
-    "verification_commands", "questions", "coverage", "reasons", "notices", "log_id",
+    "verification_commands", "questions", "coverage", "reasons", "notices", "recorded", "tokens_today", "log_id",
 }  # fmt: skip
 
 

@@ -225,6 +225,7 @@ def test_strange_file_names_are_all_shown_and_nothing_of_them_acts(
     assert "9 files +9 −0" in result.err
     assert_readable(result.err)
     server.scripts = [approves()]
+    gated.forget()
     assert_commit_allowed(gated)
     assert_committed_what_was_judged(gated)
 
@@ -362,6 +363,7 @@ def test_a_terminal_without_colour_gets_none(
     assert "Verdict: block" in inside(as_seen(result.out))
     assert "\x1b" not in as_seen(result.out)
     server.scripts = [approves()]
+    gated.forget()
     approved = commit_in_terminal(gated, **variables)
     assert approved.code == 0, approved
     assert "\x1b" not in as_seen(approved.out)
@@ -429,6 +431,7 @@ def test_output_that_can_only_hold_ascii_has_a_whole_box_and_no_escapes_in_our_o
     assert "reviewed: 1 file +2 -1" in blocked.err
     assert "bel" in blocked.err
     server.scripts = [approves()]
+    gated.forget()
     approved = assert_commit_allowed(gated, **ASCII)
     assert approved.err.isascii()
     assert "\\u" not in approved.err

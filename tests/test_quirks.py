@@ -891,7 +891,7 @@ def ask(known: Known, server: Server, folder: Path) -> Reply:
         Access(provider, credentials.source(provider, {provider.api_key_env or "": "sk-own-987654321"}), {}, memory),
     )
     user = "receipt-a: aaaa\nreceipt-b: bbbb\n"
-    prompt = Prompt("Answer in JSON.", user, reply_schema(), Receipt("aaaa", "bbbb"), ("app.py",), 10, "0")
+    prompt = Prompt("Answer in JSON.", user, reply_schema(), Receipt("aaaa", "bbbb"), ("app.py",), 10, "0", "0")
     return asyncio.run(backend.complete(prompt, time.monotonic() + 20))
 
 

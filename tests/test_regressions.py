@@ -461,6 +461,7 @@ def test_no_two_runs_have_the_same_receipt_or_fence(gated: Repo, serve: Serve, c
     gated.stage("app.py", "changed = 1\n")
     for _ in range(2):
         assert_commit_blocked(gated)
+        gated.forget()
     first, second = server.requests
     assert first.receipt != second.receipt
     assert first.user.split("fence: ")[1][:16] != second.user.split("fence: ")[1][:16]

@@ -89,7 +89,7 @@ def test_the_form_is_that_of_the_chat_api_written_in_another_way(
     file = configure(server)
     changed.review()
     file.write_text(file.read_text() + 'api = "responses"\n')
-    changed.review()
+    changed.review("--no-cache")
     chat, responses = server.requests
     wanted = responses.body["text"]["format"]
     assert set(responses.body["text"]) == {"format"}

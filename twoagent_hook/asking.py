@@ -28,6 +28,7 @@ class Call(NamedTuple):
     latency: float
     reply: Reply | None = None
     failure: Failure | None = None
+    review: Review | None = None
 
 
 class Question(NamedTuple):
@@ -88,7 +89,7 @@ async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
         try:
             parsed = replies.read(reply, prompt.receipt, opens)
         except InvalidReplyError as error:
-            _note(calls, reviewer, prompt, reply, failure=failure_of(error))
+            _note(calls, reviewer, prompt, reply, failure_of(error))
             if correction is not None:
                 what = f"{reviewer.spec} gave no usable review, asked twice: {error.what}"
                 raise InvalidReplyError(what, error.do) from None
@@ -105,9 +106,10 @@ def _accept(question: Question, prompt: Prompt, reply: Reply, parsed: Parsed, ca
     try:
         policy.check_answered(review, question.author, question.config)
     except TwoAgentError as error:
-        _note(calls, reviewer, prompt, reply, failure=failure_of(error))
+        _note(calls, reviewer, prompt, reply, failure_of(error))
         raise
-    _note(calls, reviewer, prompt, reply, result=Outcome(review.stated.label).result)
+    result = Outcome(review.stated.label).result
+    calls.append(Call(reviewer, prompt, result, reply.latency, reply, review=review))
     return review
 
 
@@ -128,13 +130,5 @@ async def _call(question: Question, prompt: Prompt, correction: tuple[str, str] 
         raise
 
 
-def _note(
-    calls: list[Call],
-    reviewer: Identity,
-    prompt: Prompt,
-    reply: Reply,
-    *,
-    result: str = "",
-    failure: Failure | None = None,
-) -> None:
-    calls.append(Call(reviewer, prompt, failure.outcome.result if failure else result, reply.latency, reply, failure))
+def _note(calls: list[Call], reviewer: Identity, prompt: Prompt, reply: Reply, failure: Failure) -> None:
+    calls.append(Call(reviewer, prompt, failure.outcome.result, reply.latency, reply, failure))

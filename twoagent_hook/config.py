@@ -14,6 +14,7 @@ from twoagent_hook.addresses import check_base_url
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect
 from twoagent_hook.keys import (
+    CEILINGS,
     POLICY,
     POLICY_FILE,
     PROVIDER,
@@ -73,6 +74,10 @@ class Config:
     """What a run goes by, after all places where settings stand have been joined.
 
     Attributes:
+        record_expiry: days after which a recorded verdict does not stand any more.
+        skip: kinds of change that need no reviewer beside those that prove it by themselves.
+        defer: who may have a change reviewed later by saying so.
+        defer_branches: shell patterns of branches on which that goes without saying.
         sources: key -> where its value comes from.
         notices: what the user should know about the policy itself.
     """
@@ -88,6 +93,12 @@ class Config:
     concurrency: int = 4
     max_input_tokens: int = 24000
     max_requests: int = 3
+    max_tokens_per_day: int | None = None
+    max_cost_per_month: float | None = None
+    record_expiry: int = 30
+    skip: tuple[str, ...] = ()
+    defer: str = "off"
+    defer_branches: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
     guidelines: tuple[str, ...] = ()
@@ -174,6 +185,16 @@ def cache_folder(home: str | None) -> str:
     return str(user_cache_path(_TABLE, appauthor=False))
 
 
+def state_folder(home: str | None) -> str:
+    """Where the user's own records are kept, outside of every repository; see `user_file`."""
+    moved = _moved(home)
+    if moved:
+        return os.path.join(moved, "state")
+    from platformdirs import user_state_path
+
+    return str(user_state_path(_TABLE, appauthor=False))
+
+
 def _moved(home: str | None) -> str | None:
     if home and not os.path.isabs(home):
         raise ConfigError(
@@ -211,7 +232,8 @@ def join(
     for layer in (user, policy):
         for key, value in (layer.values if layer else {}).items():
             stricter = key in STRICTER and key in values and _rank(key, values[key]) > _rank(key, value)
-            if not stricter:
+            lower = key in CEILINGS and key in values and values[key] < value
+            if not stricter and not lower:
                 values[key], sources[key] = value, layer.origin if layer else ""
     dismissals = [layer.values.get("dismiss", {}) for layer in (user, policy) if layer]
     values["dismiss"] = {key: reason for found in dismissals for key, reason in found.items()}

@@ -17,6 +17,7 @@ from twoagent_hook.errors import GitError
 
 REVIEWER = "demo:scripted-reviewer"
 AUTHOR = "claude-opus-4-7"
+_FOLDERS = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")  # of the caller's own files
 _PERSON = ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL")
 
 
@@ -152,7 +153,7 @@ def _write(path: str, content: str) -> None:
 def _variables(root: str, environment: Environment) -> dict[str, str]:
     """The caller's environment without what would change the play: markers of agents, git's, the frameworks'."""
     agents = datafiles.packaged_toml("agents.toml")
-    gone = {"AI_AGENT", "SKIP", "PREK_SKIP", "XDG_CONFIG_HOME", *(mark["variable"] for mark in agents["markers"])}
+    gone = {"AI_AGENT", "SKIP", "PREK_SKIP", *_FOLDERS, *(mark["variable"] for mark in agents["markers"])}
     prefixes = ("GIT_", "TWOAGENT_", "PRE_COMMIT")
     kept = {
         name: value

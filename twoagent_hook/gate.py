@@ -3,89 +3,37 @@
 What is known is kept on the way, so that a failure at any stage is still reported and logged with it.
 """
 
-import secrets
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from twoagent_hook import advice, backends, policy, prompts, settings, transcripts, visible, worktree
-from twoagent_hook import author as authors
-from twoagent_hook.asking import Answer, Call, Question, ask_all
-from twoagent_hook.author import Author, Claim
-from twoagent_hook.backends import Reviewer
+from twoagent_hook import backends, deferral, inquiry, policy, records, settings, visible, worktree
+from twoagent_hook.asking import Answer, Call
 from twoagent_hook.backends.base import Identity, Request
-from twoagent_hook.changes import ChangeSet, FileChange
 from twoagent_hook.config import Config, with_notices
-from twoagent_hook.console import own_command
+from twoagent_hook.coverage import advice
+from twoagent_hook.deferral import Deferral
 from twoagent_hook.environment import Environment
-from twoagent_hook.errors import (
-    ContextTooLongError,
-    GitError,
-    IndexMovedError,
-    LeakError,
-    RefusedError,
-    TwoAgentError,
-    UnreviewedError,
-)
+from twoagent_hook.errors import ContextTooLongError, GitError, TwoAgentError, UnreviewedError
 from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code, settle
-from twoagent_hook.findings import Effect, Finding
+from twoagent_hook.findings import Effect
 from twoagent_hook.git import Trees, Workspace
-from twoagent_hook.loops import run_async
-from twoagent_hook.policy import Coverage, Decision, Ranking
-from twoagent_hook.progress import Counter, waiting
-from twoagent_hook.prompts import Packing, Prompt, Receipt
+from twoagent_hook.inquiry import Asked, Inquiry
+from twoagent_hook.options import Options
+from twoagent_hook.policy import Decision
+from twoagent_hook.preparation import Prepared, prepare
+from twoagent_hook.progress import waiting
+from twoagent_hook.prompts import Prompt
 from twoagent_hook.reviews import Review, merge
 from twoagent_hook.screening import (
-    Inspected,
     Reason,
-    ScreenedChange,
     Withheld,
-    incomplete_coverage,
-    inspected_paths,
-    screen,
 )
-from twoagent_hook.screening import secrets as secrets_of
-from twoagent_hook.screening.detectors import Detectors
-from twoagent_hook.screening.tampering import Gate as Gated
-from twoagent_hook.screening.tampering import Texts
 from twoagent_hook.settings import Settings
 from twoagent_hook.snapshots import Snapshot
+from twoagent_hook.trajectory import Entry, Log, LogError
 from twoagent_hook.verdicts import Verdict
-
-
-class Options(NamedTuple):
-    """What the command line asks for.
-
-    Attributes:
-        flags: values of policy keys, spelled as in files.
-        user_file: read in place of the user's own settings.
-    """
-
-    flags: Mapping[str, Any] = {}
-    author: str | None = None
-    user_file: str | None = None
-    isolated: bool = False
-    exit_zero: bool = False
-    progress: bool = True
-
-
-class Prepared(NamedTuple):
-    """All that is settled before anybody is asked."""
-
-    screened: ScreenedChange
-    author: Author
-    packing: Packing
-    rule_findings: tuple[Finding, ...]
-    coverage: Coverage
-
-
-class Asked(NamedTuple):
-    """The answers, in the order of the prompts, and why reviewers were passed over."""
-
-    answers: tuple[Answer, ...]
-    passed: tuple[str, ...]
 
 
 class Unasked(NamedTuple):
@@ -105,29 +53,28 @@ class Preview(NamedTuple):
     prompts: tuple[Prompt, ...] = ()
 
 
-def author_of(environment: Environment, given: str | None, config: Config) -> Author:
-    """Who may have written what is staged; `given` is what the command line says."""
-    claims = [
-        Claim(given or "", "--author"),
-        Claim(environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"),
-        Claim(config.author or "", config.sources.get("author", "")),
-    ]
-    if config.author_from_transcript:
-        claims += transcripts.claims(environment.variables)
-    return authors.detect(environment.variables, claims)
-
-
 class Gate:
-    """One run over what is staged in one repository."""
+    """One run over what is staged in one repository.
+
+    Args:
+        entries: what the log holds about the tree: rows that are known to be this user's own, newest first.
+    """
 
     def __init__(
-        self, workspace: Workspace, trees: Trees, environment: Environment, options: Options, started: float
+        self,
+        workspace: Workspace,
+        trees: Trees,
+        environment: Environment,
+        options: Options,
+        started: float,
+        entries: Sequence[Entry] = (),
     ) -> None:
         self.environment = environment
         self.options = options
         self.started = started
         self.trees = trees
         self._workspace = workspace
+        self._entries = entries
         self.settings: Settings | None = None
         self.prepared: Prepared | None = None
         self.calls: list[Call] = []
@@ -144,11 +91,7 @@ class Gate:
         return settle(lambda: self._confirmed(decision), self.failed) if decision.open else decision
 
     def _confirmed(self, decision: Decision) -> Decision:
-        if self._workspace.trees() != self.trees:
-            raise IndexMovedError(
-                "the index moved during the review: what was judged is not what would be committed",
-                "commit again, and the new content is reviewed",
-            )
+        self._workspace.confirm(self.trees)
         return decision
 
     def _beside_hooks(self) -> Decision:
@@ -175,41 +118,117 @@ class Gate:
             TwoAgentError: git, or the settings, stand in the way.
         """
         snapshot = Snapshot(self._workspace)
-        change = snapshot.change(self.trees)
         self.settings = settings.load(
             snapshot,
-            change,
+            self.trees,
             self.options.flags,
             self.environment,
             user_file=self.options.user_file,
             isolated=self.options.isolated,
         )
-        config = with_notices(self.settings.config, backends.notices(self.environment.variables))
-        inspected = _inspected(snapshot, change, self.settings.gate)
-        detectors = Detectors()
-        screened = screen(change, config, snapshot.generated(change.base, _paths(change)), inspected, detectors)
-        if detectors.missed:
-            lines = "1 line" if detectors.missed == 1 else f"{detectors.missed} lines"
-            said = f"detect-secrets did not look at {lines} (too long, or its time was over)"
-            config = with_notices(config, (f"{said}; the built-in patterns looked at all",))
-        self.settings = self.settings._replace(config=config)
-        packing = prompts.pack(screened, config, self.settings.guidelines, _token, self.settings.own_prompt)
-        author = author_of(self.environment, self.options.author, config)
-        self.prepared = _prepared(screened, author, packing, packing.unsent, config)
+        with waiting("looking at the change", shown=self.options.progress):
+            self.prepared = prepare(snapshot, self.trees, self.settings, self.environment, self.options.author)
+        self.settings = self.prepared.settings
         return self.prepared
 
     # --- asking -------------------------------------------------------------------------------------------
 
     def _decide(self, prepared: Prepared) -> Decision:
+        wish = self._wish(prepared)
+        if wish.granted is not None:
+            return self._deferred(prepared, wish.granted)
+        if wish.refused is not None and self.settings is not None:
+            self.settings = self.settings._replace(config=with_notices(self._config, (wish.refused,)))
         unasked = self._unasked(prepared)
         if unasked is not None:
             return self._without_asking(prepared, unasked)
-        asked = self._ask(self.rank(prepared.author), prepared)
+        asked = self._ask(prepared)
+        config = with_notices(self._config, inquiry.uncounted(self.calls, self._config))
+        self.settings = self.settings._replace(config=config) if self.settings else None
         found = merge([answer.review for answer in asked.answers if answer.review])
         failed = [answer for answer in asked.answers if answer.error]
         if not failed:
             return self._decision(prepared, found, asked.passed)
         return self._in_part(prepared, found, failed, asked.passed)
+
+    def _wish(self, prepared: Prepared) -> Deferral:
+        """What becomes of a wish to have it reviewed later; none is granted over a rule, or over a block on record."""
+        reason = self.environment.get(deferral.VARIABLE)
+        wish = deferral.decide(reason, self._config, prepared.author, self._workspace.branch)
+        if wish.granted is None:
+            return wish
+        known = self._inquiry(prepared).recorded(prepared.packing.prompts, self._entries)
+        blocked = any(review.verdict is Verdict.BLOCK for review in known.values())
+        ruled = policy.closes(prepared.screened.findings, self._config)
+        return Deferral() if blocked or ruled or prepared.proven is not None else wish
+
+    def _deferred(self, prepared: Prepared, why: str) -> Decision:
+        try:
+            others = Log(self._workspace.location.state_dir).deferred() - {self.trees.tree}
+        except LogError:  # it is said when this run's own row can't be written
+            others = frozenset()
+        return Decision(
+            outcome=Outcome.DEFERRED,
+            exit_code=exit_code(Outcome.DEFERRED),
+            tree=self.trees.tree,
+            base=self.trees.base,
+            author=prepared.author,
+            findings=prepared.screened.findings,
+            coverage=prepared.coverage,
+            reasons=(why, f"{deferral.owed(len(others))} deferred here, and not reviewed since"),
+            numbers=policy.line_numbers(prepared.screened),
+            notices=self._config.notices,
+        )
+
+    def _ask(self, prepared: Prepared) -> Asked:
+        """The answer to each request, in their order: those that are on record, and those that are given now.
+
+        Where fresh ones are wanted, a worse one on record still stands beside them.
+        """
+        wanted, asking = prepared.packing.prompts, self._inquiry(prepared)
+        known = asking.recorded(wanted, self._entries)
+        blocked = {receipt for receipt, review in known.items() if review.verdict is Verdict.BLOCK}
+        settled = blocked if self.options.fresh else set(known)
+        pending = [prompt for prompt in wanted if prompt.receipt not in settled]
+        try:
+            asked = asking.ask(pending)
+        except TwoAgentError as error:
+            if not known:
+                raise
+            asked = Asked(tuple(Answer(prompt, error=error) for prompt in pending))
+        fresh = {answer.prompt.receipt: answer for answer in asked.answers}
+        kept = [
+            Answer(prompt, review=known[prompt.receipt])
+            for prompt in wanted
+            if prompt.receipt in settled or _worse(known.get(prompt.receipt), fresh.get(prompt.receipt))
+        ]
+        return asked._replace(answers=(*kept, *asked.answers))
+
+    def _inquiry(self, prepared: Prepared) -> Inquiry:
+        return Inquiry(
+            screened=prepared.screened,
+            author=prepared.author,
+            config=self._config,
+            environment=self.environment,
+            user_file=self.settings.user_file if self.settings else "",
+            deadline=self.started + self._config.timeout,
+            progress=self.options.progress,
+            calls=self.calls,
+        )
+
+    def record(self, decision: Decision, made: Mapping[str, Any], known: str | None) -> dict[str, Any] | None:
+        """What the row of this decision says, so that it can be taken again; see `records.of_decision`.
+
+        It stands no longer than what it rests on.
+        """
+        rests_on = [review.expires for review in decision.reviews if review.expires]
+        expires = min((self.expires, *rests_on))
+        return records.of_decision(self.trees, made, known, self._config.fail_on, expires)
+
+    @property
+    def expires(self) -> str:
+        """Until when what is answered now may be taken again."""
+        return records.expiry(self._config.record_expiry)
 
     def _unasked(self, prepared: Prepared) -> Unasked | None:
         """Why nobody is asked, or None where somebody is.
@@ -218,6 +237,8 @@ class Gate:
             UnreviewedError: there is something to ask about, and none of it fits into a request.
         """
         config = self._config
+        if prepared.proven is not None:
+            return Unasked(prepared.proven.sentence, nothing_left=True)
         if config.reviewers == (backends.RULES,):
             return Unasked("no model reviewed this: `rules` is the only reviewer that is named")
         if not prepared.screened.sendable:
@@ -228,7 +249,7 @@ class Gate:
             return None
         if prepared.packing.unsent:
             what = f"nothing of the change fits into one request of {config.max_input_tokens} tokens"
-            raise UnreviewedError(what, "split the commit, or raise `max-input-tokens`")
+            raise UnreviewedError(what, advice(prepared.packing.unsent, config, prepared.packing.lacking))
         merged = all(item.reason is Reason.INHERITED for item in prepared.screened.withheld)
         why = (
             "a merge takes all of it over, unchanged, from its parents" if merged else "the policy excludes all of it"
@@ -291,68 +312,7 @@ class Gate:
             for answer in failed
             for path in answer.prompt.paths
         }
-        missing = tuple(Withheld(path, reason) for path, reason in sorted(reasons.items()))
-        unsent = (*prepared.packing.unsent, *missing)
-        return _prepared(prepared.screened, prepared.author, prepared.packing, unsent, self._config)
-
-    def rank(self, author: Author) -> Ranking:
-        """Who may be asked, in order, and why others may not.
-
-        Raises:
-            TwoAgentError: there is none that may and can be asked.
-        """
-        config, variables = self._config, self.environment.variables
-        place = self.settings.user_file if self.settings else ""
-        if not config.reviewers:
-            do = advice.to_name_one(backends.seen(config, variables), author, place, own_command(self.environment))
-            raise UnreviewedError("no reviewer is named", do)
-        found = [backends.find(spec, config, variables) for spec in config.reviewers]
-        try:
-            return policy.rank(found, author, config)
-        except RefusedError as error:
-            do = advice.to_differ(backends.seen(config, variables), author, config, place)
-            raise RefusedError(error.what, do, error.details) from None
-
-    def _ask(self, ranking: Ranking, prepared: Prepared) -> Asked:
-        """The answers to all prompts, and why reviewers were passed over.
-
-        Who can't be reached for a prompt is followed by the next; a bad answer, and a block above all, stay what they
-        are.
-        """
-        _check_clean(prepared.packing.prompts)
-        passed = ranking.passed
-        deadline = self.started + self._config.timeout
-        if time.monotonic() >= deadline:
-            what = f"the time of {self._config.timeout:g} s was over before anybody was asked"
-            raise UnreviewedError(what, "raise `timeout`")
-        answers: dict[Receipt, Answer] = {}
-        pending = prepared.packing.prompts
-        for place, reviewer in enumerate(ranking.reviewers, 1):
-            last = place == len(ranking.reviewers)
-            found = self._put(reviewer, prepared, pending, deadline, hurried=not last)
-            answers |= {answer.prompt.receipt: answer for answer in found}
-            said = policy.assumed(reviewer.identity, prepared.author)
-            if said and any(answer.review for answer in found):
-                passed = (*passed, said)
-            silent = [answer for answer in found if isinstance(answer.error, UnreviewedError)]
-            pending = tuple(answer.prompt for answer in silent)
-            if not pending or last or time.monotonic() >= deadline:
-                break
-            passed = (*passed, *dict.fromkeys(answer.error.what for answer in silent if answer.error))
-        return Asked(tuple(answers[prompt.receipt] for prompt in prepared.packing.prompts), passed)
-
-    def _put(
-        self, reviewer: Reviewer, prepared: Prepared, asked: tuple[Prompt, ...], deadline: float, *, hurried: bool
-    ) -> tuple[Answer, ...]:
-        """Put prompts to one reviewer."""
-        try:
-            backend = backends.build(reviewer, self._config, self.environment.variables, hurried=hurried)
-        except TwoAgentError as error:
-            return tuple(Answer(prompt, error=error) for prompt in asked)
-        question = Question(backend, prepared.screened, prepared.author, self._config, deadline)
-        counted = Counter(f"asking {backend.identity.spec}", len(asked))
-        with waiting(counted, shown=self.options.progress):
-            return run_async(lambda: ask_all(question, asked, self.calls, counted.answered))
+        return prepared.without(tuple(Withheld(path, reason) for path, reason in sorted(reasons.items())))
 
     # --- without a verdict --------------------------------------------------------------------------------
 
@@ -384,55 +344,18 @@ class Gate:
             unasked = self._unasked(prepared)
             if unasked is not None:
                 return Preview(prepared, None, unasked.reason)
-            first = self.rank(prepared.author).reviewers[0]
+            asking, wanted = self._inquiry(prepared), prepared.packing.prompts
+            known = {} if self.options.fresh else asking.recorded(wanted, self._entries)
+            pending = [prompt for prompt in wanted if prompt.receipt not in known]
+            if not pending:
+                return Preview(prepared, None, "the verdict on it is on record")
+            first = asking.rank().reviewers[0]
             backend = backends.build(first, self._config, self.environment.variables)
         except TwoAgentError as error:
             return Preview(prepared, None, f"{error.what}; {error.do}", prompts=prepared.packing.prompts)
-        requests = tuple(backend.preview(prompt) for prompt in prepared.packing.prompts)
+        requests = tuple(backend.preview(prompt) for prompt in pending)
         return Preview(prepared, backend.identity, None, requests)
 
 
-def _check_clean(asked: Sequence[Prompt]) -> None:
-    """Look through all that would be sent once more, as it would be sent.
-
-    Raises:
-        LeakError: something got past the screening: a defect, or a key in a guideline's odd place.
-    """
-    for prompt in asked:
-        found = secrets_of.find(f"{prompt.system}\n{prompt.user}".split("\n"))
-        if found:
-            what = f"what would be sent still holds what looks like a secret ({found[0].kind}), so nothing was sent"
-            raise LeakError(what, "take it out of the change or the guidelines, and report this if it is neither")
-
-
-_INSPECTED_LIMIT = 4 << 20  # bytes of a file that rules look at as a whole
-
-
-def _inspected(snapshot: Snapshot, change: ChangeSet, gate: Gated) -> Inspected:
-    """The whole texts that rules want, before and after the change."""
-    wanted = set(inspected_paths(change, gate))
-    files = [file for file in change.files if file.path in wanted]
-    return Inspected(gate, {file.path: Texts(*_texts(snapshot, file)) for file in files})
-
-
-def _texts(snapshot: Snapshot, file: FileChange) -> Iterator[str | None]:
-    for oid, size in zip((file.old_oid, file.new_oid), file.sizes, strict=True):
-        readable = size is not None and size <= _INSPECTED_LIMIT
-        yield snapshot.blob(oid, _INSPECTED_LIMIT).decode("utf-8", "replace") if readable else None
-
-
-def _token() -> str:
-    return secrets.token_hex(8)
-
-
-def _paths(change: ChangeSet) -> list[str]:
-    return [file.path for file in change.files]
-
-
-def _prepared(
-    screened: ScreenedChange, author: Author, packing: Packing, unsent: tuple[Withheld, ...], config: Config
-) -> Prepared:
-    withheld = (*screened.withheld, *unsent)
-    missing = tuple(item for item in withheld if not item.reason.complete)
-    coverage = Coverage(screened.entries, screened.entries - len(withheld), withheld)
-    return Prepared(screened, author, packing, (*screened.findings, *incomplete_coverage(missing, config)), coverage)
+def _worse(known: Review | None, fresh: Answer | None) -> bool:
+    return known is not None and (fresh is None or fresh.review is None or known.verdict > fresh.review.verdict)

@@ -10,9 +10,14 @@ from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect
 
 POLICY_FILE = ".twoagent-hook.toml"
+MOST_REQUESTS = 100
+OF_THE_REPOSITORY = frozenset(
+    {"exclude", "protect", "guidelines", "secret-fixtures", "skip", "defer", "defer-branches"}
+)
 FAIL_ON = ("block", "request-changes")  # from the laxest to the strictest, as the two below
 ON_ERROR = ("allow", "defer", "block")
 INDEPENDENCE = ("model", "family")
+DEFER = ("anyone", "human", "off")
 
 
 class Layer(NamedTuple):
@@ -197,6 +202,13 @@ def _json_table(value: Any) -> dict[str, Any]:
     return table
 
 
+def _skips(value: Any) -> tuple[str, ...]:
+    kinds = _texts(value)
+    if set(kinds) - {"docs"}:
+        raise _BadValueError('a list that holds "docs" or nothing')
+    return kinds
+
+
 # --- which key is whose -------------------------------------------------------------------------------------
 
 POLICY: Mapping[str, Check] = {
@@ -208,7 +220,11 @@ POLICY: Mapping[str, Check] = {
     "timeout": _number(1, 3600),
     "concurrency": _whole(1, 32),
     "max-input-tokens": _whole(4000, 2_000_000),
-    "max-requests": _whole(1, 100),
+    "max-requests": _whole(1, MOST_REQUESTS),
+    "record-expiry": _whole(1, 3650),
+    "skip": _skips,
+    "defer": _choice(*DEFER),
+    "defer-branches": _texts,
     "exclude": _patterns,
     "protect": _patterns,
     "guidelines": _paths,
@@ -217,9 +233,13 @@ POLICY: Mapping[str, Check] = {
     "rules": _rules,
     "prompt": _prompt,
 }
-USER: Mapping[str, Check] = {
-    key: check for key, check in POLICY.items() if key not in {"exclude", "protect", "guidelines", "secret-fixtures"}
-} | {"author-from-transcript": _flag, "prefer": _texts, "providers": table_of}
+USER: Mapping[str, Check] = {key: check for key, check in POLICY.items() if key not in OF_THE_REPOSITORY} | {
+    "author-from-transcript": _flag,
+    "prefer": _texts,
+    "providers": table_of,
+    "max-tokens-per-day": _whole(1, 10**12),
+    "max-cost-per-month": _number(0, 10**6),
+}
 PROVIDER: Mapping[str, Check] = {
     "base-url": _text,
     "api-key-env": _variable,
@@ -238,6 +258,7 @@ STRICTER: Mapping[str, Sequence[str]] = {
     "on-error": ON_ERROR,
     "independence": INDEPENDENCE,
 }
+CEILINGS = ("max-input-tokens", "max-requests")  # of the user's over the policy's
 
 
 def nearest(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:

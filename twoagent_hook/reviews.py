@@ -20,6 +20,8 @@ class Review:
     Attributes:
         stated: the verdict as the reviewer gave it.
         verdict: after the law (an approve beside a grave finding is none).
+        recorded: the row of the log that it was taken from, where nobody was asked for it now.
+        expires: when the first of what was taken from the log may not be taken again.
     """
 
     reviewer: Identity
@@ -34,6 +36,8 @@ class Review:
     latency: float
     attempts: int
     form: str
+    recorded: int | None = None
+    expires: str | None = None
 
     @property
     def contradictory(self) -> bool:
@@ -42,8 +46,7 @@ class Review:
 
 def review(parsed: Parsed, reply: Reply, reviewer: Identity, screened: ScreenedChange) -> Review:
     """The accepted opinion, with its findings held against the change and the law applied to its verdict."""
-    files = {visible.told(visible.path(file.path)): file for file in screened.files}
-    files |= {visible.path(file.path): file for file in screened.files}
+    files = _named({finding.file for finding in parsed.findings}, screened)
     findings = tuple(
         replace(finding, grounded=grounded(finding, files), reviewer=reviewer.spec) for finding in parsed.findings
     )
@@ -63,6 +66,16 @@ def review(parsed: Parsed, reply: Reply, reviewer: Identity, screened: ScreenedC
         attempts=reply.attempts,
         form=reply.form,
     )
+
+
+def _named(names: set[str], screened: ScreenedChange) -> dict[str, FileChange]:
+    """The files that are called so, with all that was shown of them."""
+    found: dict[str, FileChange] = {}
+    for file in screened.files if names else ():
+        name = visible.path(file.path)
+        spelled = {name, visible.told(name)} & names
+        found |= dict.fromkeys(spelled, screened.functions.get(file.path, file))
+    return found
 
 
 def merge(parts: Sequence[Review]) -> tuple[Review, ...]:
@@ -88,14 +101,29 @@ def _merged(parts: Sequence[Review]) -> Review:
             prompt_tokens=_sum(part.usage.prompt_tokens for part in parts),
             output_tokens=_sum(part.usage.output_tokens for part in parts),
             cached_tokens=_sum(part.usage.cached_tokens for part in parts),
+            cost_usd=_total(part.usage.cost_usd for part in parts),
         ),
         latency=max(part.latency for part in parts),
         attempts=sum(part.attempts for part in parts),
+        recorded=_newest(part.recorded for part in parts),
+        expires=min((part.expires for part in parts if part.expires), default=None),
     )
+
+
+def _newest(rows: Iterable[int | None]) -> int | None:
+    """The newest row, where all of the parts come from the log."""
+    found = list(rows)
+    known = [row for row in found if row is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _total(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
 
 

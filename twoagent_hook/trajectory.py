@@ -135,6 +135,26 @@ class Log:
         bound = "" if limit is None else f" LIMIT {int(limit)}"
         return self._select(f"{where} ORDER BY id DESC{bound}", values)
 
+    def of_tree(self, tree: str) -> list[Entry]:
+        """All rows about a tree, newest first.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        return self._select(" WHERE tree = ? ORDER BY id DESC", (tree,))
+
+    def deferred(self) -> frozenset[str]:
+        """The trees of which the last that was decided is that they are reviewed later.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        if not os.path.exists(self.path):
+            return frozenset()
+        query = "SELECT tree, result, max(id) FROM entries WHERE role = 'gate' GROUP BY tree"  # of that last row
+        with self._errors(), closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+            return frozenset(str(tree) for tree, result, _ in connection.execute(query) if result == "deferred")
+
     def get(self, number: int) -> Entry | None:
         """The row with this id.
 

@@ -87,8 +87,8 @@ DEFENCES = (
     Defence(
         "the policy of the base",
         "settings.py",
-        'base = _policy(snapshot, change.base, "HEAD")',
-        'base = _policy(snapshot, change.tree, "HEAD")',
+        'base = _policy(snapshot, trees.base, "HEAD")',
+        'base = _policy(snapshot, trees.tree, "HEAD")',
         "28_the_policy or 28_a_policy",
         G,
     ),
@@ -103,10 +103,25 @@ DEFENCES = (
         G,
     ),
     Defence(
-        "the index compared at the end",
-        "gate.py",
-        "if self._workspace.trees() != self.trees:",
+        "rows are sealed", "records.py", "if seal.knows(_content(entry), entry", "if True or (entry", "threat_45", S
+    ),
+    Defence(
+        "verdicts expire", "records.py", "datetime.fromisoformat(expires) > (now", "bool(expires) or (now", "44_an", S
+    ),
+    Defence("a block stands", "records.py", "next(iter(blocks), None) or", "None or", "44_a_second", S),
+    Defence(
+        "the author of a kept verdict",
+        "inquiry.py",
+        "if policy.not_independent(named, self.author, self.config.independence) is not None:",
         "if False:",
+        "44_an_old",
+        S,
+    ),
+    Defence(
+        "the index compared at the end",
+        "git.py",
+        "        if self.trees() != trees:",
+        "        if False:",
         "41_add",
         S,
     ),
@@ -142,7 +157,7 @@ DEFENCES = (
     Defence(
         "independence", "policy.py", "if reason is None]\n    if not", "or True]\n    if not", "08_the_author_as", R
     ),
-    Defence("the last look", "gate.py", "        _check_clean(prepared.packing.prompts)\n", "", "34_the_last", O),
+    Defence("the last look", "inquiry.py", "        _check_clean(prompts)\n", "", "34_the_last", O),
     Defence(
         "control tokens", "visible.py", "return _control_token().sub(_spell_first, text)", "return text", "05_words", R
     ),

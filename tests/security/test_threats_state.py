@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,81 @@ def test_threat_41_the_same_in_a_commit(scene: Any, arguments: tuple[str, ...]) 
 
     scene.reviewer(script)
     assert "the index moved" in assert_commit_blocked(scene.repo, *arguments).err
+
+
+def _approved_then(scene: Any, *scripts: Any) -> None:
+    """The evil line is approved once, by a reviewer who was asleep; whoever is asked after that blocks it."""
+    scene.stage_evil()
+    scene.reviewer(approves(), *scripts)
+    assert scene.review()["outcome"] == "approve"
+    scene.reviewer(scene.watching("EVILMARK"))
+
+
+def test_threat_44_an_old_approval_of_the_same_tree_on_another_base(scene: Any) -> None:
+    _approved_then(scene)
+    tree = scene.repo.git("write-tree")
+    scene.repo.write("README", "other\n")
+    scene.repo.git("commit", "-q", "--no-verify", "-m", "other", "--only", "README")
+    scene.repo.git("read-tree", tree)
+    scene.blocked()
+
+
+def test_threat_44_an_old_approval_under_another_policy(scene: Any) -> None:
+    _approved_then(scene)
+    evil = scene.repo.read("app.py")
+    scene.repo.git("reset", "-q", "--hard")
+    scene.repo.policy('guidelines = ["README"]\n')
+    scene.repo.stage("app.py", evil)
+    scene.blocked()
+
+
+def test_threat_44_an_old_approval_by_who_is_the_author_now(scene: Any) -> None:
+    _approved_then(scene)
+    assert scene.closed("--author", "gpt-5.5")["outcome"] == "refused"
+
+
+def test_threat_44_an_old_approval_that_has_expired(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from twoagent_hook import records
+
+    monkeypatch.setattr(records, "expiry", lambda days, now=None: "2026-01-01T00:00:00+00:00")
+    _approved_then(scene)
+    scene.blocked()
+
+
+def test_threat_44_a_second_try_after_a_block(scene: Any) -> None:
+    scene.stage_evil()
+    scene.blocked()
+    scene.reviewer(approves())
+    for environment in ({}, {"TWOAGENT_AUTHOR": "x"}, {"CLAUDECODE": "1"}, {"CI": "true"}):
+        for arguments in ((), ("--no-cache",), ("--author", "human"), ("--isolated",)):
+            assert scene.closed(*arguments, **environment)["outcome"] == "block"
+    assert len(scene.server.requests) == 1
+
+
+def test_threat_45_a_log_that_the_repository_brings(scene: Any, tmp_path: Path) -> None:
+    """Written with the sender's own installation, and unpacked with the rest of their `.git`."""
+    scene.stage_evil()
+    scene.reviewer(approves())
+    assert scene.review(XDG_STATE_HOME=str(tmp_path / "sender"))["outcome"] == "approve"
+    scene.reviewer(scene.watching("EVILMARK"))
+    scene.blocked()
+
+
+@pytest.mark.parametrize("column", ["evidence", "tree"])
+def test_threat_45_a_row_that_is_written_by_hand(scene: Any, column: str) -> None:
+    """The row of a harmless change is made to speak of the evil one."""
+    scene.repo.stage("README", "ho\n")
+    scene.reviewer(approves())
+    assert scene.review()["outcome"] == "approve"
+    harmless = scene.repo.git("write-tree")
+    scene.stage_evil()
+    evil = scene.repo.git("write-tree")
+    with sqlite3.connect(scene.repo.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
+        connection.execute("UPDATE entries SET tree = ?", (evil,))
+        if column == "evidence":
+            connection.execute("UPDATE entries SET evidence = replace(evidence, ?, ?)", (harmless, evil))
+    scene.reviewer(scene.watching("EVILMARK"))
+    scene.blocked()
 
 
 def test_threat_46_text_that_forges_rows_of_the_log(scene: Any) -> None:

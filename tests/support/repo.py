@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,10 @@ class Repo:
         self.git("commit", "--quiet", "--no-verify", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
+    def forget(self) -> None:
+        """As a fresh clone has it: without a log."""
+        shutil.rmtree(self.root / ".git" / "twoagent-hook")
+
     @property
     def head(self) -> str:
         return self.git("rev-parse", "HEAD", check=False)
@@ -112,6 +117,13 @@ class Repo:
             capture_output=True,
             timeout=timeout,
             check=False,
+        )
+        return Result(done)
+
+    def python(self, *arguments: str) -> Result:
+        """Run the interpreter that the product runs in."""
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=self.root, env=self.environment, capture_output=True, check=False
         )
         return Result(done)
 

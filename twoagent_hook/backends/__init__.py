@@ -50,39 +50,58 @@ def find(spec: str, config: Config, variables: Mapping[str, str]) -> Reviewer:
     Raises:
         ConfigError: the spec is malformed, or its provider is a misspelling of a known one.
     """
+    reviewer = resolve(spec, config, variables)
+    provider = reviewer.provider
+    if reviewer.unusable or provider is None:
+        return reviewer
+    lacking = _lacking(reviewer, provider, variables)
+    return reviewer._replace(unusable=lacking[0], hint=lacking[1]) if lacking else reviewer
+
+
+def resolve(spec: str, config: Config, variables: Mapping[str, str]) -> Reviewer:
+    """Who a spec means; whether its key or its server is there is not looked at.
+
+    Raises:
+        ConfigError: see `find`.
+    """
     check_spec(spec, config)
     name, model = _split(spec, config)
     provider = config.providers.get(name)
     if provider is None:
         return _unknown(spec, name, model)
     if provider.command:
-        return _command(spec, model, provider, variables)
+        path = executable(provider.command[0], variables)
+        families = _families(provider, model, variables)
+        return Reviewer(Identity(spec, provider.name, model, path or provider.command[0], families), provider)
     identity = Identity(spec, name, model, _origin(provider.base_url), provider.families or models.families(model))
     if not provider.base_url:
         hint = f'write into your own file: [providers.{name}] with `base-url = "{provider.address}"`'
         return Reviewer(identity, provider, f"`{name}` has no address of its own: `base-url` is missing", hint)
     check_base_url(name, provider.base_url, provider.origin, allow_insecure=provider.allow_insecure)
+    return Reviewer(identity, provider)
+
+
+def _lacking(reviewer: Reviewer, provider: Provider, variables: Mapping[str, str]) -> tuple[str, str] | None:
+    """What is missing on this machine, and what to do about it; None where it could be asked."""
+    if provider.command:
+        return _lacking_program(provider, variables)
     lacking = credentials.missing(provider, variables)
     if lacking is not None:
-        return Reviewer(identity, provider, *lacking)
+        return lacking
     if not _listens(provider.base_url):
-        hint = f"start the server of {name}, or set its `base-url`"
-        return Reviewer(identity, provider, f"nothing listens at {identity.origin}", hint)
-    return Reviewer(identity, provider)
+        hint = f"start the server of {provider.name}, or set its `base-url`"
+        return f"nothing listens at {reviewer.identity.origin}", hint
+    return None
 
 
-def _command(spec: str, model: str, provider: Provider, variables: Mapping[str, str]) -> Reviewer:
-    program = provider.command[0]
-    path = executable(program, variables)
-    families = _families(provider, model, variables)
-    identity = Identity(spec, provider.name, model, path or program, families)
-    if path is None:
+def _lacking_program(provider: Provider, variables: Mapping[str, str]) -> tuple[str, str] | None:
+    program, wanted = provider.command[0], provider.api_key_env
+    if executable(program, variables) is None:
         hint = f"install {program}, or say where it is: [providers.{provider.name}] with `command` in your own file"
-        return Reviewer(identity, provider, f"`{program}` is not on PATH", hint)
-    wanted = provider.api_key_env
+        return f"`{program}` is not on PATH", hint
     if wanted and not variables.get(wanted, "").strip():
-        return Reviewer(identity, provider, f"its key is missing: {wanted} is not set", f"set {wanted}")
-    return Reviewer(identity, provider)
+        return f"its key is missing: {wanted} is not set", f"set {wanted}"
+    return None
 
 
 def _families(provider: Provider, model: str, variables: Mapping[str, str]) -> frozenset[str]:

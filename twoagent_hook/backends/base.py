@@ -33,11 +33,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the endpoint counts them; None where it does not say."""
+    """Tokens as the endpoint counts them, and dollars as it bills them; None where it does not say."""
 
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from twoagent_hook.prompts import Prompt
 
 FORMS = ("json_schema", "json_object", "text")
 _ANSWERED_HEADERS = ("x-litellm-model-name", "x-litellm-model-id-name", "openai-model", "x-model")
+_COST_HEADERS = ("x-litellm-response-cost",)
 _INSTRUCTED_ROLE = "system"  # never `developer`, which several servers refuse
 
 Correction = tuple[str, str]  # an earlier reply, and what to say to it
@@ -87,7 +88,7 @@ class _Chat:
             finish=_word(choices[0], "finish_reason"),
             refusal=_word(message, "refusal"),
             answered=_answered(data, answer.headers),
-            usage=_usage(data.get("usage"), "prompt", "completion"),
+            usage=_usage(data.get("usage"), "prompt", "completion", answer.headers),
         )
 
 
@@ -120,7 +121,7 @@ class _Responses:
             finish=_ended(data, final),
             refusal=(_word(declined[0], "refusal") or "without a word") if declined else None,
             answered=_answered(data, answer.headers),
-            usage=_usage(data.get("usage"), "input", "output"),
+            usage=_usage(data.get("usage"), "input", "output", answer.headers),
         )
 
 
@@ -209,14 +210,29 @@ def _answered(data: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str,
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name.strip()))
 
 
-def _usage(usage: Any, prompt: str, output: str) -> Usage:
+def _usage(usage: Any, prompt: str, output: str, headers: Mapping[str, str]) -> Usage:
+    billed = next((found for found in (dollars(headers.get(name)) for name in _COST_HEADERS) if found), None)
     if not isinstance(usage, dict):
-        return Usage()
+        return Usage(cost_usd=billed)
     details = usage.get(f"{prompt}_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    return Usage(count(usage.get(f"{prompt}_tokens")), count(usage.get(f"{output}_tokens")), count(cached))
+    return Usage(
+        count(usage.get(f"{prompt}_tokens")),
+        count(usage.get(f"{output}_tokens")),
+        count(cached),
+        dollars(usage.get("cost")) if billed is None else billed,
+    )
 
 
 def count(value: Any) -> int | None:
     """A number of tokens, or None for what can't be one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40 else None
+
+
+def dollars(value: Any) -> float | None:
+    """A price, or None for what can't be one."""
+    try:
+        price = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        return None
+    return price if 0 <= price < 1_000_000 else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from twoagent_hook.backends.base import Usage
-from twoagent_hook.backends.dialects import count
+from twoagent_hook.backends.dialects import count, dollars
 
 
 class Printed(NamedTuple):
@@ -73,7 +73,8 @@ def _claude_error(data: Mapping[str, Any]) -> str:
 def _claude_usage(data: Mapping[str, Any]) -> Usage:
     usage = _table(data.get("usage"))
     prompt = _sum(usage, "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    return Usage(prompt, count(usage.get("output_tokens")), count(usage.get("cache_read_input_tokens")))
+    cached, cost = count(usage.get("cache_read_input_tokens")), dollars(data.get("total_cost_usd"))
+    return Usage(prompt, count(usage.get("output_tokens")), cached, cost)
 
 
 def _codex(output: Output) -> Printed:
@@ -136,7 +137,9 @@ def _opencode(output: Output) -> Printed:
             tokens = _table(part.get("tokens"))
             cached = count(_table(tokens.get("cache")).get("read"))
             finish = _ENDS.get(_text(part.get("reason")))
-            usage = Usage(count(tokens.get("input")), count(tokens.get("output")), cached)
+            # A model without a known price counts as free there.
+            cost = (usage.cost_usd or 0.0) + (dollars(part.get("cost")) or 0.0)
+            usage = Usage(count(tokens.get("input")), count(tokens.get("output")), cached, cost or None)
         elif item.get("type") == "error":
             found = _table(item.get("error"))
             data = _table(found.get("data"))

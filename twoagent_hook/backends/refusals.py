@@ -17,7 +17,10 @@ from twoagent_hook.errors import (
 
 _RETRIED = frozenset({408, 409, 429})
 _FINAL = frozenset({501, 505})  # no such thing there, and not the next moment either
-MORE_TIME = "raise `timeout`, or name a faster reviewer"
+MORE_TIME = (
+    "run `twoagent-hook review --timeout 300` and commit then (what was answered is kept), raise `timeout`, or name a "
+    "faster reviewer"
+)
 SMALLER = "split the commit, lower max-input-tokens, or name a reviewer with a larger context"
 WRONG_SERVER = "check `base-url`: it should be the root of an OpenAI-compatible API, usually ending with /v1"
 TRY_ANOTHER = "try again, or name another reviewer"

@@ -99,7 +99,7 @@ class _Setup:
     def _survey(self, settings: "Config") -> "list[Sighting]":
         """Show what is on this machine; nothing is sent to find out."""
         from twoagent_hook import backends, onboarding
-        from twoagent_hook.gate import author_of
+        from twoagent_hook.preparation import author_of
 
         author = author_of(self._environment, None, settings)
         found = onboarding.ordered(backends.seen(settings, self._environment.variables), author)
@@ -214,8 +214,8 @@ class _Setup:
 
     def _asked(self, choice: "Choice", settings: "Config") -> None:
         from twoagent_hook import backends, policy, probing
-        from twoagent_hook.gate import author_of
         from twoagent_hook.loops import run_async
+        from twoagent_hook.preparation import author_of
         from twoagent_hook.progress import waiting
 
         variables = self._environment.variables

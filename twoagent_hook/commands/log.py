@@ -82,7 +82,7 @@ def _decision(
     decision: dict[str, Any], evidence: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment
 ) -> str:
     from twoagent_hook import author
-    from twoagent_hook.outputs import payload, text
+    from twoagent_hook.outputs import plain, text
 
     reader = text.Reader(
         colour=text.wants_colour(arguments.color, environment.variables, terminal=sys.stdout.isatty()),
@@ -95,7 +95,7 @@ def _decision(
         encoding=sys.stdout.encoding or "utf-8",
     )
     try:
-        return text.render(payload.restored(decision), reader)
+        return text.render(plain.restored(decision), reader)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise LogError(f"row {decision['log_id']} of the log is damaged: {type(error).__name__}") from error
 

@@ -5,7 +5,7 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twoagent_hook import console, exits, git
@@ -16,12 +16,16 @@ from twoagent_hook.git import Location, Trees, Workspace
 
 if TYPE_CHECKING:
     from twoagent_hook.backends.base import Request
-    from twoagent_hook.gate import Gate, Options, Preview
+    from twoagent_hook.gate import Gate, Preview
+    from twoagent_hook.memory import Memory
+    from twoagent_hook.options import Options
+    from twoagent_hook.policy import Decision
+    from twoagent_hook.seals import Seal
     from twoagent_hook.trajectory import Entry
 
 # Flags that a hook's arguments may not hold, since those belong to the repository: they could open the gate, or
 # send its words elsewhere. Of the others `--reviewer`, `--fail-on` and `--on-error` may only tighten (`config`).
-HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "output_file")
+HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "no_cache", "output_file")
 
 
 def run(arguments: argparse.Namespace, environment: Environment, started: float) -> int:
@@ -61,17 +65,22 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
         trees = workspace.trees()
         if trees.empty:
             return _report_nothing(trees, arguments, environment)
+        from twoagent_hook.memory import Memory
+
+        memory = Memory.of(location, trees, _options(arguments, environment), environment)
+        if memory.standing is not None:
+            return _repeat(memory.standing, workspace, memory, arguments)
         from twoagent_hook.gate import Gate
 
-        gate = Gate(workspace, trees, environment, _options(arguments, environment), started)
+        gate = Gate(workspace, trees, environment, memory.options, started, memory.entries)
         if arguments.dry_run:
             return _show_preview(gate.preview(), arguments)
-        return _judge(gate, location, arguments, environment)
+        return _judge(gate, memory, arguments)
 
 
 def _options(arguments: argparse.Namespace, environment: Environment) -> "Options":
     from twoagent_hook import keys
-    from twoagent_hook.gate import Options
+    from twoagent_hook.options import Options
 
     given = {
         "reviewers": arguments.reviewer,
@@ -90,22 +99,54 @@ def _options(arguments: argparse.Namespace, environment: Environment) -> "Option
         user_file=arguments.config,
         isolated=arguments.isolated,
         exit_zero=arguments.exit_zero,
+        fresh=arguments.no_cache,
         progress=not arguments.quiet and environment.get("TERM") != "dumb",
     )
 
 
-def _judge(gate: "Gate", location: Location, arguments: argparse.Namespace, environment: Environment) -> int:
+def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int:
+    from twoagent_hook import config, inquiry, spending
     from twoagent_hook.outputs import payload
 
+    environment = memory.environment
     decision = gate.run()
-    task_id = _task(arguments, environment)
-    made = payload.of(decision, task_id=task_id)
-    made["log_id"] = _record(location, _entries(gate, made, environment, task_id))
+    made = payload.of(decision, task_id=_task(arguments, environment))
+    folder = config.state_folder(environment.get("TWOAGENT_HOME"))
+    if spending.add(folder, inquiry.costs(gate.calls)) and gate.calls:
+        made["tokens_today"] = spending.read(folder).tokens_today
+    made["log_id"] = _record(memory.location, _entries(gate, decision, made, memory), memory.seal)
     code = _print(made, arguments, environment)
     if gate.rescued is not None:
         what = "twoagent-hook: files changed during the review; the difference is saved."
         console.tell(what, f"If a framework rolls it back: git apply {shlex.quote(gate.rescued)}")
     return code
+
+
+def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments: argparse.Namespace) -> int:
+    """The verdict of an earlier run, which stands: nobody is asked."""
+    from dataclasses import replace
+
+    from twoagent_hook.outputs import entries, plain
+
+    environment = memory.environment
+    record, decision = standing.evidence["record"], plain.restored(standing.evidence["decision"])
+    code = exits.exit_code(Outcome(decision["outcome"]), fail_on=record["fail_on"])
+    if arguments.dry_run:
+        return _show_nothing_sent(f"the verdict on it is on record (#{standing.id}: {decision['outcome']})", arguments)
+    if code is ExitCode.OPEN:
+        workspace.confirm(memory.trees)
+    made: dict[str, Any] = decision | {
+        "exit_code": int(ExitCode.OPEN if arguments.exit_zero and code is ExitCode.CLOSED else code),
+        "task_id": _task(arguments, environment),
+        "reviews": [review | {"cached": True} for review in decision["reviews"]],
+        "recorded": standing.id,
+        "tokens_today": None,
+        "log_id": None,
+    }
+    evidence = _circumstances(environment) | {"recorded": standing.id, "fresh": arguments.no_cache}
+    row = entries.of_decision(made, evidence, author=standing.author, fingerprint=standing.prompt_fingerprint)
+    made["log_id"] = _record(memory.location, [replace(row, latency_sec=None)], None)
+    return _print(made, arguments, environment)
 
 
 def _task(arguments: argparse.Namespace, environment: Environment) -> str | None:
@@ -118,31 +159,44 @@ def _task(arguments: argparse.Namespace, environment: Environment) -> str | None
 # --- the log ------------------------------------------------------------------------------------------------
 
 
-def _entries(gate: "Gate", made: Mapping[str, Any], environment: Environment, task_id: str | None) -> "list[Entry]":
-    """A row for each call, and one for the decision."""
-    from twoagent_hook.outputs import entries
-
-    prepared = gate.prepared
-    author = prepared.author.label if prepared else None
-    rows = [entries.of_call(call, author=author, tree=gate.trees.tree, task_id=task_id) for call in gate.calls]
-    evidence = {
-        "diff_digest": prepared.packing.digest if prepared else None,
-        "user_file": gate.settings.user_file if gate.settings else None,
+def _circumstances(environment: Environment) -> dict[str, Any]:
+    return {
         "hook": environment.hook,
         "framework": environment.framework,
         "reason": environment.get("TWOAGENT_REASON"),
+    }
+
+
+def _entries(gate: "Gate", decision: "Decision", made: Mapping[str, Any], memory: "Memory") -> "list[Entry]":
+    """A row for each call, and one for the decision."""
+    from twoagent_hook.outputs import entries
+
+    prepared, task_id = gate.prepared, made["task_id"]
+    author = prepared.author.label if prepared else None
+    rows = [
+        entries.of_call(call, author=author, tree=gate.trees.tree, task_id=task_id, expires=gate.expires)
+        for call in gate.calls
+    ]
+    record = gate.record(decision, made, memory.key)
+    evidence = {
+        **_circumstances(memory.environment),
+        "diff_digest": prepared.packing.digest if prepared else None,
+        "user_file": gate.settings.user_file if gate.settings else None,
+        "fresh": memory.options.fresh,
+        **({"record": record} if record else {}),
     }
     prompts = prepared.packing.prompts if prepared else ()
     fingerprint = prompts[0].fingerprint if prompts else None
     return [*rows, entries.of_decision(made, evidence, author=author, fingerprint=fingerprint)]
 
 
-def _record(location: Location, entries: "list[Entry]") -> int | None:
+def _record(location: Location, rows: "Sequence[Entry]", seal: "Seal | None") -> int | None:
     """Append to the log; one that can't be written never loses a verdict."""
+    from twoagent_hook import records
     from twoagent_hook.trajectory import Log, LogError
 
     try:
-        return Log(location.state_dir).append(entries)
+        return Log(location.state_dir).append([records.sealed(row, seal) for row in rows])
     except LogError as error:
         console.tell(f"twoagent-hook: {error}", "the verdict stands, and this review is not on the record")
         return None
@@ -193,7 +247,7 @@ def _report_failure(
 
     made = payload.of_failure(failure, task_id=_task(arguments, environment))
     if location is not None and failure.outcome is not Outcome.INTERRUPTED:
-        made["log_id"] = _record(location, [entries.of_decision(made, {}, author=None, fingerprint=None)])
+        made["log_id"] = _record(location, [entries.of_decision(made, {}, author=None, fingerprint=None)], None)
     return _print(made, arguments, environment)
 
 
@@ -248,6 +302,15 @@ def _deliver(text: str, path: str | None) -> bool:
         console.tell(f"twoagent-hook: {path} can't be written: {error.strerror}", "name another file")
         return False
     return True
+
+
+def _show_nothing_sent(why: str, arguments: argparse.Namespace) -> int:
+    if arguments.output_format == "json":
+        made: dict[str, Any] = {"version": 1, "reviewer": None, "nothing_sent_because": why, "requests": []}
+        console.write(json.dumps(made) + "\n")
+    else:
+        console.write(f"nothing would be sent: {why}\n")
+    return int(ExitCode.OPEN)
 
 
 def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:

@@ -13,9 +13,14 @@ if TYPE_CHECKING:  # a failure is logged as well where the gate itself can't be 
 _REPLY_LIMIT = 64_000  # characters of a reply that are kept
 
 
-def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None) -> Entry:
-    """The row of one request to a model."""
+def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None, expires: str) -> Entry:
+    """The row of one request to a model.
+
+    Args:
+        expires: until when the answer may be taken again.
+    """
     reply = call.reply
+    answer = {"part": call.prompt.digest, "review": _kept(call), "expires": expires} if call.review else {}
     return Entry(
         role="reviewer",
         result=call.result,
@@ -26,7 +31,9 @@ def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None)
         prompt_tokens=reply.usage.prompt_tokens if reply else None,
         output_tokens=reply.usage.output_tokens if reply else None,
         cached_tokens=reply.usage.cached_tokens if reply else None,
+        cost_usd=reply.usage.cost_usd if reply else None,
         evidence={
+            **answer,
             "origin": call.reviewer.origin,
             "spec": call.reviewer.spec,
             "answered": [visible.excerpt(name, 200) for name in reply.answered] if reply else [],
@@ -43,6 +50,12 @@ def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None)
         tree=tree,
         prompt_fingerprint=call.prompt.fingerprint,
     )
+
+
+def _kept(call: "Call") -> dict[str, Any] | None:
+    from twoagent_hook import kept
+
+    return kept.data(call.review) if call.review else None
 
 
 def of_decision(

@@ -6,11 +6,11 @@ from twoagent_hook import visible
 from twoagent_hook.author import Author
 from twoagent_hook.exits import Failure, Outcome, exit_code
 from twoagent_hook.findings import Finding
+from twoagent_hook.outputs import plain
 from twoagent_hook.policy import Coverage, Decision
 from twoagent_hook.reviews import Review
 
 VERSION = 1
-_TEXT_LIMIT = 4000  # characters of a reviewer's field that are kept
 
 
 def of(decision: Decision, *, task_id: str | None = None, log_id: int | None = None) -> dict[str, Any]:
@@ -20,18 +20,20 @@ def of(decision: Decision, *, task_id: str | None = None, log_id: int | None = N
         "version": VERSION,
         "outcome": decision.outcome.value,
         "exit_code": int(decision.exit_code),
-        "problem": {"what": _text(problem.what), "do": _text(problem.do)} if problem else None,
+        "problem": {"what": plain.text(problem.what), "do": plain.text(problem.do)} if problem else None,
         "tree": decision.tree,
         "base": decision.base,
         "task_id": task_id,
         "author": _author(decision.author),
         "reviews": [_review(review) for review in decision.reviews],
         "findings": [_finding(finding) for finding in decision.findings],
-        "verification_commands": [_text(item) for review in decision.reviews for item in review.commands],
-        "questions": [_text(item) for review in decision.reviews for item in review.questions],
+        "verification_commands": [plain.text(item) for review in decision.reviews for item in review.commands],
+        "questions": [plain.text(item) for review in decision.reviews for item in review.questions],
         "coverage": _coverage(decision.coverage, decision.numbers),
-        "reasons": [_text(reason) for reason in decision.reasons],
-        "notices": [_text(notice) for notice in decision.notices],
+        "reasons": [plain.text(reason) for reason in decision.reasons],
+        "notices": [plain.text(notice) for notice in decision.notices],
+        "recorded": _recorded(decision),
+        "tokens_today": None,
         "log_id": log_id,
     }
 
@@ -47,56 +49,40 @@ def of_nothing(tree: str, reason: str, *, task_id: str | None = None) -> dict[st
     return of(Decision(outcome, exit_code(outcome), tree=tree, base=tree, reasons=(reason,)), task_id=task_id)
 
 
-def restored(value: Any) -> Any:
-    """A payload that comes from a file: of what it should be made of, with every text visible and bounded.
-
-    Raises:
-        TypeError: it holds what no payload does.
-    """
-    if isinstance(value, dict):
-        return {_line(key): restored(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [restored(item) for item in value]
-    if isinstance(value, str):
-        return _text(value)
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    raise TypeError(f"a payload holds no {type(value).__name__}")
-
-
-def _text(text: str) -> str:
-    shown = visible.block(text.strip())
-    return shown if len(shown) <= _TEXT_LIMIT else shown[: _TEXT_LIMIT - 1] + "…"
-
-
-def _line(text: str) -> str:
-    return visible.excerpt(text, _TEXT_LIMIT)
+def _recorded(decision: Decision) -> int | None:
+    """The newest row of the log that the verdict comes from, where all of it does."""
+    if decision.coverage is None or not decision.coverage.complete:
+        return None
+    rows = [review.recorded for review in decision.reviews]
+    known = [row for row in rows if row is not None]
+    return max(known) if known and len(known) == len(rows) else None
 
 
 def _author(author: Author | None) -> dict[str, Any]:
     candidates = author.candidates if author else ()
     return {
-        "agent": " and ".join(_line(item.agent) for item in candidates if item.agent) or None,
-        "model": " and ".join(_line(item.model) for item in candidates if item.model) or None,
+        "agent": " and ".join(plain.line(item.agent) for item in candidates if item.agent) or None,
+        "model": " and ".join(plain.line(item.model) for item in candidates if item.model) or None,
         "family": " and ".join(sorted({family for item in candidates for family in item.families})) or None,
-        "source": " and ".join(_line(item.source) for item in candidates) or None,
+        "source": " and ".join(plain.line(item.source) for item in candidates) or None,
     }
 
 
 def _review(review: Review) -> dict[str, Any]:
     return {
         "provider": review.reviewer.provider,
-        "model": _line(review.answered[0] if review.answered else review.reviewer.model) or None,
-        "requested_model": _line(review.reviewer.model) or None,
+        "model": plain.line(review.answered[0] if review.answered else review.reviewer.model) or None,
+        "requested_model": plain.line(review.reviewer.model) or None,
         "origin": review.reviewer.origin,
         "verdict": review.verdict.label,
         "stated_verdict": review.stated.label,
-        "summary": _text(review.summary),
+        "summary": plain.text(review.summary),
         "latency_sec": round(review.latency, 3),
         "prompt_tokens": review.usage.prompt_tokens,
         "output_tokens": review.usage.output_tokens,
         "cached_tokens": review.usage.cached_tokens,
-        "cached": False,
+        "cost_usd": review.usage.cost_usd,
+        "cached": review.recorded is not None,
     }
 
 
@@ -108,21 +94,21 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "reviewer": finding.reviewer,
         "rule": finding.kind if rule else None,
         "effect": finding.effect.label if finding.effect is not None else None,
-        "title": _line(finding.title),
+        "title": plain.line(finding.title),
         "category": None if rule else finding.kind,
         "severity": finding.severity.label if finding.severity else None,
         "certainty": finding.certainty,
-        "file": _line(finding.file),
+        "file": plain.line(finding.file),
         "side": finding.side,
         "line_start": finding.line_start,
         "line_end": finding.line_end,
-        "quote": _text(finding.quote),
-        "trigger": _text(finding.trigger),
-        "consequence": _text(finding.consequence),
-        "fix": _text(finding.fix),
+        "quote": plain.text(finding.quote),
+        "trigger": plain.text(finding.trigger),
+        "consequence": plain.text(finding.consequence),
+        "fix": plain.text(finding.fix),
         "grounded": finding.grounded,
         "confirmation": None,
-        "answer": {"dismissed": _text(finding.dismissed)} if finding.dismissed else None,
+        "answer": {"dismissed": plain.text(finding.dismissed)} if finding.dismissed else None,
     }
 
 

@@ -58,8 +58,27 @@ def wants_colour(choice: str, variables: Mapping[str, str], *, terminal: bool) -
 
 def render(payload: Mapping[str, Any], reader: Reader) -> str:
     """The text for one payload, ending with a line feed."""
+    payload = _addressed(payload, reader.command)
     plain = payload["outcome"] in {"approve", "skipped"} and not payload["findings"] and not reader.verbose
     return _brief(payload, reader) if plain else _panel(payload, reader)
+
+
+def _addressed(payload: Mapping[str, Any], command: str) -> Mapping[str, Any]:
+    """The same with commands of ours as they can be run where it is read; a reviewer's words stay as they are."""
+
+    def own(text: str) -> str:
+        return text.replace("`twoagent-hook ", f"`{command} ")
+
+    problem = payload["problem"]
+    return {
+        **payload,
+        "problem": {name: own(text) for name, text in problem.items()} if problem else None,
+        "reasons": [own(reason) for reason in payload["reasons"]],
+        "findings": [
+            {**finding, "fix": own(finding["fix"])} if finding["source"] == "rule" else finding
+            for finding in payload["findings"]
+        ],
+    }
 
 
 # --- one line -----------------------------------------------------------------------------------------------
@@ -100,15 +119,35 @@ def _scope(payload: Mapping[str, Any]) -> str:
 
 
 def _effort(payload: Mapping[str, Any]) -> str:
-    seconds = max((review["latency_sec"] for review in payload["reviews"]), default=None)
-    counts = [review[key] for review in payload["reviews"] for key in ("prompt_tokens", "output_tokens")]
-    tokens = sum(count for count in counts if count)
-    parts = [f"{seconds:.0f} s" if seconds is not None else "", f"{_short(tokens)} tokens" if tokens else ""]
+    """What it took: `8 s · 5.2k tokens, $0.01 · today 31k`, or where it was recorded."""
+    if payload.get("recorded") is not None:
+        return f"on record as #{payload['recorded']}"
+    reviews = payload["reviews"]
+    seconds = max((review["latency_sec"] for review in reviews), default=None)
+    tokens = sum(review[key] or 0 for review in reviews for key in ("prompt_tokens", "output_tokens"))
+    costs = [review["cost_usd"] for review in reviews if review.get("cost_usd") is not None]
+    spent = f"{_short(tokens)} tokens" if tokens else ""
+    spent += f"{', ' if spent else ''}{_dollars(sum(costs))}" if costs else ""
+    today = payload.get("tokens_today")
+    parts = [
+        f"{seconds:.0f} s" if seconds is not None else "",
+        spent,
+        f"today {_short(today)}" if tokens and today else "",
+    ]
     return " · ".join(part for part in parts if part)
 
 
 def _short(count: int) -> str:
-    return str(count) if count < 1000 else f"{count / 1000:.1f}k"
+    if count < 1000:
+        return str(count)
+    if count < 9_950:
+        return f"{count / 1000:.1f}k"
+    return f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 10**6:.1f}M"
+
+
+def _dollars(cost: float) -> str:
+    """To the cent; what is less is not nothing."""
+    return f"${cost:.2f}" if cost >= 0.005 or not cost else f"${cost:.4f}"
 
 
 def _number(payload: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from twoagent_hook import datafiles, visible
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect, Finding
-from twoagent_hook.keys import POLICY_FILE, STRICTER, Layer, default_rules
+from twoagent_hook.keys import DEFER, POLICY_FILE, STRICTER, Layer, default_rules
 from twoagent_hook.patterns import Pattern
 from twoagent_hook.screening.rules import rule
 
@@ -128,8 +128,8 @@ def _policy(gate: Gate) -> Iterator[Finding]:
 
 def _step(key: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
     """(whether it weakens the gate, what it does) for one key that is not the same."""
-    if key in STRICTER:
-        order, old, new = STRICTER[key], before or _DEFAULTS[key], after or _DEFAULTS[key]
+    if key in _ORDERED:
+        order, old, new = _ORDERED[key], before or _DEFAULTS[key], after or _DEFAULTS[key]
         if old != new:
             yield order.index(new) < order.index(old), f"goes from {old} to {new}"
     elif key == "rules":
@@ -147,8 +147,9 @@ def _step(key: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
         yield False, f"goes from {_shown(before)} to {_shown(after)}"
 
 
-_DEFAULTS = {"fail-on": "block", "on-error": "block", "independence": "model"}
-_MORE_IS_WEAKER = ("exclude", "secret-fixtures", "dismiss")
+_ORDERED = {**STRICTER, "defer": DEFER}
+_DEFAULTS = {"fail-on": "block", "on-error": "block", "independence": "model", "defer": "off"}
+_MORE_IS_WEAKER = ("exclude", "secret-fixtures", "skip", "defer-branches", "dismiss")
 _LESS_IS_WEAKER = ("protect", "guidelines")
 
 

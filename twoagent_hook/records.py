@@ -1,0 +1,155 @@
+"""Verdicts that stand: which rows of the log may be taken again, for what, and until when.
+
+On the path of a commit whose verdict is known: nothing is imported here that such a commit could wait for. A row is
+bound to the content of the index (the ids of its trees) and sealed with the user's own key.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from twoagent_hook import __version__, author, config, datafiles, files
+from twoagent_hook.environment import Environment
+from twoagent_hook.git import Trees
+from twoagent_hook.options import Options
+from twoagent_hook.seals import Seal
+from twoagent_hook.trajectory import Entry
+
+_TEXT_LIMIT = 1 << 20  # bytes of the user's file
+_UNNOTED = {"timeout", "on-error"}  # flags that change nothing of a verdict that is there
+_ORDER = ("approve", "request_changes", "block")
+
+
+def key(trees: Trees, options: Options, environment: Environment, sources: str) -> str | None:
+    """A digest of all that a verdict on these trees depends on: where it is the same, so is the verdict.
+
+    The policy, the guidelines and the rest of what the repository says are in the trees.
+
+    Args:
+        sources: a digest of the prompt and the rules as this version has them.
+
+    Returns:
+        None where it can't be told without more work than that.
+    """
+    path = options.user_file or config.user_file(environment.get("TWOAGENT_HOME"))
+    own = b"" if options.isolated else files.read(path, _TEXT_LIMIT) or b""
+    if b"author-from-transcript" in own:
+        return None
+    claims = [author.Claim(options.author or "", "--author"), author.Claim(*_claimed(environment))]
+    flags = {name: value for name, value in options.flags.items() if name not in _UNNOTED}
+    parts = (
+        *trees[:2],
+        list(trees.merged),
+        flags,
+        environment.hook and bool(flags),
+        "" if options.isolated else path,
+        options.isolated,
+        author.detect(environment.variables, claims).label,
+        environment.get("OPENAI_BASE_URL"),
+        environment.get("TWOAGENT_PREFER"),
+        sources,
+    )
+    return hashlib.sha256(json.dumps(parts).encode() + own).hexdigest()
+
+
+def _claimed(environment: Environment) -> tuple[str, str]:
+    return environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"
+
+
+def sources() -> str:
+    """A digest of the prompt and of the version that asks."""
+    names = ("templates/reviewer.md", "templates/seed.md", "templates/reply.schema.json")
+    return hashlib.sha256("\0".join((__version__, *map(datafiles.packaged, names))).encode()).hexdigest()
+
+
+# --- seals --------------------------------------------------------------------------------------------------
+
+
+def _content(entry: Entry) -> str:
+    evidence = {name: value for name, value in entry.evidence.items() if name != "seal"}
+    return json.dumps(replace(entry, id=None, evidence=evidence).fields(), sort_keys=True)
+
+
+def sealed(entry: Entry, seal: Seal | None) -> Entry:
+    """The row with a mark of the user's own key on it, if there is one and it is a row that could be taken again."""
+    if seal is None or not {"record", "part"} & set(entry.evidence):
+        return entry
+    return replace(entry, evidence={**entry.evidence, "seal": seal.mark(_content(entry))})
+
+
+def genuine(entries: Iterable[Entry], seal: Seal | None) -> list[Entry]:
+    """The rows that were sealed with the user's own key, and are as they were then."""
+    if seal is None:
+        return []
+    return [entry for entry in entries if seal.knows(_content(entry), entry.evidence.get("seal"))]
+
+
+# --- what stands --------------------------------------------------------------------------------------------
+
+
+def expiry(days: float, now: datetime | None = None) -> str:
+    """Until when what is recorded now may be taken again."""
+    return ((now or datetime.now(UTC)) + timedelta(days=days)).isoformat(timespec="seconds")
+
+
+def current(expires: object, now: datetime | None = None) -> bool:
+    """Whether a row may still be taken again."""
+    try:
+        return isinstance(expires, str) and datetime.fromisoformat(expires) > (now or datetime.now(UTC))
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return False
+
+
+def of_decision(
+    trees: Trees, made: Mapping[str, Any], known: str | None, fail_on: str, expires: str
+) -> dict[str, Any] | None:
+    """What the row of a decision says of itself, so that it can be taken again; None where nothing of it can.
+
+    A block stands for whoever asks about these trees. Any other verdict stands only where all of the change was
+    reviewed, and for the same question.
+
+    Args:
+        made: the decision as it is printed.
+        known: the digest of what it depends on.
+        expires: when the first of what it rests on expires.
+    """
+    blocked = any(review["verdict"] == "block" for review in made["reviews"])
+    whole = bool(made["reviews"]) and made["outcome"] in _ORDER and made["coverage"]["complete"]
+    if not blocked and not (whole and known):
+        return None
+    return {
+        "base": trees.base,
+        "merged": list(trees.merged),
+        "key": known if whole else None,
+        "blocked": blocked,
+        "fail_on": fail_on,
+        "expires": expires,
+    }
+
+
+def standing(entries: Sequence[Entry], trees: Trees, known: str | None) -> Entry | None:
+    """The row whose verdict stands for these trees: a block for every question, else the worst for the same one.
+
+    Args:
+        entries: genuine rows about the tree, newest first.
+        known: the digest of what is asked now, or None where only a block shall be found.
+    """
+    found = [entry for entry in entries if _fits(entry, trees)]
+    blocks = [entry for entry in found if entry.evidence["record"].get("blocked") is True]
+    same = [entry for entry in found if known and entry.evidence["record"].get("key") == known]
+    return next(iter(blocks), None) or max(same, key=_weight, default=None)
+
+
+def _fits(entry: Entry, trees: Trees) -> bool:
+    record, decision = entry.evidence.get("record"), entry.evidence.get("decision")
+    if entry.role != "gate" or not isinstance(record, dict) or not isinstance(decision, dict):
+        return False
+    same = record.get("base") == trees.base and record.get("merged") == list(trees.merged)
+    return same and entry.tree == trees.tree and current(record.get("expires")) and decision.get("outcome") in _ORDER
+
+
+def _weight(entry: Entry) -> int:
+    return _ORDER.index(entry.evidence["decision"]["outcome"])
