@@ -512,15 +512,17 @@ def test_lines_are_whole_but_for_what_is_too_long_of_them(content: bytes, block:
 
 
 @pytest.mark.parametrize(
-    ("hunk", "count"),
+    ("limit", "kept", "hunk", "count"),
     [
-        pytest.param(b"@@ -0,0 +1,400000 @@\n" + b"+x\n" * 400_000, 1, id="more lines than are kept"),
-        pytest.param(b"@@ -0,0 +1,190000 @@\n" + b"+line\n" * 190_000, 1, id="more bytes than are kept"),
-        pytest.param(b"@@ -1 +1 @@\n-x\n+y\n", 20_000, id="more hunks than are kept"),
+        pytest.param("LINES_LIMIT", 1000, b"@@ -0,0 +1,400000 @@\n" + b"+x\n" * 400_000, 1, id="lines"),
+        pytest.param("FILE_LIMIT", 1000, b"@@ -0,0 +1,190000 @@\n" + b"+line\n" * 190_000, 1, id="bytes"),
+        pytest.param("FILE_LIMIT", 1000, b"@@ -1 +1 @@\n-x\n+y\n", 20_000, id="hunks"),
     ],
 )
-def test_what_is_skipped_is_not_held(monkeypatch: pytest.MonkeyPatch, hunk: bytes, count: int) -> None:
-    monkeypatch.setattr(changes, "FILE_LIMIT", 1000)
+def test_what_is_skipped_is_not_held(
+    monkeypatch: pytest.MonkeyPatch, limit: str, kept: int, hunk: bytes, count: int
+) -> None:
+    monkeypatch.setattr(changes, limit, kept)
     patch = io.BytesIO(changes.header("x", "x") + b"\n" + hunk * count)
     tracemalloc.start()
     try:
@@ -530,3 +532,11 @@ def test_what_is_skipped_is_not_held(monkeypatch: pytest.MonkeyPatch, hunk: byte
         tracemalloc.stop()
     assert section.hunks is None
     assert peak < MB // 3
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_mark_after_a_hunk_counts_as_well(monkeypatch: pytest.MonkeyPatch, over: int) -> None:
+    lines = b"+x\n\\ No newline at end of file\n"
+    monkeypatch.setattr(changes, "FILE_LIMIT", len(lines) - over)
+    (section,) = parsed(changes.header("x", "x") + b"\n@@ -0,0 +1 @@\n" + lines) or ()
+    assert (section.hunks is None) == bool(over)

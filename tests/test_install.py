@@ -180,6 +180,7 @@ def test_the_sample_configuration_is_what_pre_commit_takes_and_gates_a_real_comm
     fresh.git("add", "--all")
     blocked = assert_commit_blocked(fresh)
     assert "Verdict: block" in inside(blocked.err)
+    fresh.forget()
     assert_commit_allowed(fresh)
     assert "first = 1" in server.requests[1].user
 

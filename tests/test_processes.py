@@ -68,7 +68,15 @@ class Machine:
 
 
 def alive(nap: str) -> list[psutil.Process]:
-    """The processes with this in their command line; their numbers alone may long be somebody else's."""
+    """The processes with this in their command line, a moment after they were killed: a system may take it to end them."""
+    until = time.monotonic() + 2
+    while (found := _running(nap)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def _running(nap: str) -> list[psutil.Process]:
+    """Their numbers alone may long be somebody else's."""
     found = []
     for one in psutil.process_iter():
         with suppress(psutil.Error):

@@ -998,6 +998,7 @@ FIRST_LINES = [
         "\n# vim: set fileencoding=UTF8 :\nc \n",
         True,
     ),
+    ("UTF-8 with an underscore", "# coding: utf_8\nb\nc\n", "# coding: utf_8\nb\nc \n", True),
     ("Latin-1", "# coding: latin-1\nb\nc\n", "# coding: latin-1\nb\nc \n", False),
     ("an encoding of escapes", "#\n# coding=unicode_escape\nc\n", "#\n# coding=unicode_escape\nc \n", False),
     ("an encoding further down", "a\nb\n# coding: latin-1\n", "a\nb\n# coding: latin-1 \n", True),

@@ -328,13 +328,9 @@ def test_another_policy_wants_another_verdict(changed: Repo, server: Server) -> 
 
 @pytest.mark.parametrize(
     ("text", "reviewer"),
-    [
-        ('prompt = "seed"\n', "loop:gpt-5.5"),
-        ("", "loop:mistral-large"),
-        ('fail-on = "request-changes"\n', "loop:gpt-5.5"),
-    ],
+    [('prompt = "seed"\n', "loop:gpt-5.5"), ("", "loop:mistral-large")],
 )
-def test_another_prompt_reviewer_or_threshold_wants_another_verdict(
+def test_another_prompt_or_reviewer_wants_another_verdict(
     changed: Repo, server: Server, configure: Configure, text: str, reviewer: str
 ) -> None:
     changed.review()
@@ -342,6 +338,23 @@ def test_another_prompt_reviewer_or_threshold_wants_another_verdict(
     configure(server, text, reviewer=reviewer)
     assert changed.review()["outcome"] == "block"
     assert asks(server) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "asked"),
+    [("block", "request-changes", 1), ("request-changes", "block", 2), ("block", "block", 1)],
+)
+def test_a_verdict_holds_under_another_threshold_where_no_less_was_demanded_of_it(
+    changed: Repo, serve: Serve, configure: Configure, first: str, then: str, asked: int
+) -> None:
+    """Under `request-changes` a verdict that closes the gate needs no receipt, and under `block` it opens the gate."""
+    server = serve(says("request_changes", findings=[finding(severity="medium")]))
+    configure(server, f'fail-on = "{first}"\n')
+    changed.review()
+    configure(server, f'fail-on = "{then}"\n')
+    payload = changed.review()
+    assert (payload["outcome"], payload["exit_code"]) == ("request_changes", int(then == "request-changes"))
+    assert asks(server) == asked
 
 
 def test_another_origin_wants_another_verdict(

@@ -226,6 +226,11 @@ class Gate:
         return records.of_decision(self.trees, made, known, self._config.fail_on, expires)
 
     @property
+    def fail_on(self) -> str:
+        """The mildest verdict that closes the gate."""
+        return self._config.fail_on
+
+    @property
     def expires(self) -> str:
         """Until when what is answered now may be taken again."""
         return records.expiry(self._config.record_expiry)
@@ -341,7 +346,8 @@ class Gate:
         """What would be sent and to whom; nothing is."""
         prepared = self.prepare()
         try:
-            unasked = self._unasked(prepared)
+            later = self._wish(prepared).granted
+            unasked = Unasked(later) if later is not None else self._unasked(prepared)
             if unasked is not None:
                 return Preview(prepared, None, unasked.reason)
             asking, wanted = self._inquiry(prepared), prepared.packing.prompts

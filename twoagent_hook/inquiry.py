@@ -74,8 +74,14 @@ class Inquiry:
         }
 
     def _kept(self, entry: Entry) -> Review | None:
-        expires = entry.evidence.get("expires")
-        if entry.role != "reviewer" or not records.current(expires) or not isinstance(expires, str):
+        """The answer in a row, where it still holds under the threshold of now.
+
+        Under "block" more had to be right with a reply for it to be accepted (its receipt) than under another one.
+        """
+        expires, threshold = entry.evidence.get("expires"), entry.evidence.get("fail_on")
+        if not records.current(expires) or not isinstance(expires, str):
+            return None
+        if threshold not in {"block", self.config.fail_on}:
             return None
         return kept.review(entry.evidence.get("review"), entry.id or 0, expires)
 

@@ -14,8 +14,7 @@ class Memory(NamedTuple):
     """What is known of these trees.
 
     Attributes:
-        entries: rows about them that carry the user's own seal, newest first.
-        standing: the one whose verdict stands for what is asked now, if there is one.
+        standing: the row whose verdict stands for what is asked now, if there is one.
         key: what a verdict of now depends on; None where a later run can't be told to be the same.
     """
 
@@ -24,21 +23,25 @@ class Memory(NamedTuple):
     options: Options
     environment: Environment
     seal: Seal | None
-    entries: tuple[Entry, ...]
     standing: Entry | None
     key: str | None
 
     @classmethod
     def of(cls, location: Location, trees: Trees, options: Options, environment: Environment) -> Self:
         seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
-        entries = tuple(records.genuine(_rows(location, trees), seal))
         key = records.key(trees, options, environment, records.sources())
-        standing = records.standing(entries, trees, None if options.fresh else key)
-        return cls(location, trees, options, environment, seal, entries, standing, key)
+        decisions = _genuine(location, trees, "gate", seal)
+        standing = records.standing(decisions, trees, None if options.fresh else key)
+        return cls(location, trees, options, environment, seal, standing, key)
+
+    def answers(self) -> list[Entry]:
+        """What reviewers answered about them: rows that carry the user's own seal, newest first."""
+        return _genuine(self.location, self.trees, "reviewer", self.seal)
 
 
-def _rows(location: Location, trees: Trees) -> list[Entry]:
+def _genuine(location: Location, trees: Trees, role: str, seal: Seal | None) -> list[Entry]:
     try:
-        return Log(location.state_dir).of_tree(trees.tree)
+        rows = Log(location.state_dir).of_tree(trees.tree, role)
     except LogError:  # nothing is known then; it is said when this run's own rows can't be written
         return []
+    return records.genuine(rows, seal)

@@ -135,7 +135,7 @@ def pack(
     parts = division.parts or ((),)
     shaping = "\0".join((system, config.prompt, *map(str, guidelines)))
     of_all = _Shared(system, None if config.prompt == SEED else reply_schema(), _digest(shaping)[:16])
-    about = "\0".join((screened.base, screened.tree, *screened.merged, config.fail_on))
+    about = "\0".join((screened.base, screened.tree, *screened.merged))
     made = (
         _prompt(frame, Part(sections, number, len(parts)), of_all, about, token)
         for number, sections in enumerate(parts, 1)

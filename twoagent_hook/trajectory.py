@@ -135,13 +135,13 @@ class Log:
         bound = "" if limit is None else f" LIMIT {int(limit)}"
         return self._select(f"{where} ORDER BY id DESC{bound}", values)
 
-    def of_tree(self, tree: str) -> list[Entry]:
-        """All rows about a tree, newest first.
+    def of_tree(self, tree: str, role: str) -> list[Entry]:
+        """All rows of a role about a tree, newest first.
 
         Raises:
             LogError: there is a file, and it can't be read.
         """
-        return self._select(" WHERE tree = ? ORDER BY id DESC", (tree,))
+        return self._select(" WHERE tree = ? AND role = ? ORDER BY id DESC", (tree, role))
 
     def deferred(self) -> frozenset[str]:
         """The trees of which the last that was decided is that they are reviewed later.

@@ -72,7 +72,7 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
             return _repeat(memory.standing, workspace, memory, arguments)
         from twoagent_hook.gate import Gate
 
-        gate = Gate(workspace, trees, environment, memory.options, started, memory.entries)
+        gate = Gate(workspace, trees, environment, memory.options, started, memory.answers())
         if arguments.dry_run:
             return _show_preview(gate.preview(), arguments)
         return _judge(gate, memory, arguments)
@@ -174,7 +174,9 @@ def _entries(gate: "Gate", decision: "Decision", made: Mapping[str, Any], memory
     prepared, task_id = gate.prepared, made["task_id"]
     author = prepared.author.label if prepared else None
     rows = [
-        entries.of_call(call, author=author, tree=gate.trees.tree, task_id=task_id, expires=gate.expires)
+        entries.of_call(
+            call, author=author, tree=gate.trees.tree, task_id=task_id, fail_on=gate.fail_on, expires=gate.expires
+        )
         for call in gate.calls
     ]
     record = gate.record(decision, made, memory.key)

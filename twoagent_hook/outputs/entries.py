@@ -13,14 +13,15 @@ if TYPE_CHECKING:  # a failure is logged as well where the gate itself can't be 
 _REPLY_LIMIT = 64_000  # characters of a reply that are kept
 
 
-def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None, expires: str) -> Entry:
+def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None, fail_on: str, expires: str) -> Entry:
     """The row of one request to a model.
 
     Args:
-        expires: until when the answer may be taken again.
+        fail_on: under which the answer was accepted.
+        expires: until when it may be taken again.
     """
     reply = call.reply
-    answer = {"part": call.prompt.digest, "review": _kept(call), "expires": expires} if call.review else {}
+    answer = {"part": call.prompt.digest, "review": _kept(call), "fail_on": fail_on, "expires": expires}
     return Entry(
         role="reviewer",
         result=call.result,
@@ -33,7 +34,7 @@ def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None,
         cached_tokens=reply.usage.cached_tokens if reply else None,
         cost_usd=reply.usage.cost_usd if reply else None,
         evidence={
-            **answer,
+            **(answer if call.review else {}),
             "origin": call.reviewer.origin,
             "spec": call.reviewer.spec,
             "answered": [visible.excerpt(name, 200) for name in reply.answered] if reply else [],
