@@ -123,14 +123,18 @@ def test_a_part_of_a_file_says_so_and_counts_its_lines_right() -> None:
 
 def test_what_is_far_too_large_is_not_cut_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
     rendered: list[int] = []
-    genuine = parts.render
+    genuine, part = parts.render, parts.render_part
 
-    def counted(file: FileChange, hunks: Any = None) -> str:
-        text = genuine(file, hunks)
-        rendered.append(len(text))
-        return text
+    def counted(file: FileChange) -> str:
+        rendered.append(len(genuine(file)))
+        return genuine(file)
+
+    def counted_part(head: str, hunks: Any) -> str:
+        rendered.append(len(part(head, hunks)))
+        return part(head, hunks)
 
     monkeypatch.setattr(parts, "render", counted)
+    monkeypatch.setattr(parts, "render_part", counted_part)
     huge = file_of("a.py", ["x" * 80] * 100_000)
     assert divide([huge], 2000, 3).left_out == (huge,)
     assert sum(rendered) < 3 * len(rendered[:1] and genuine(huge))

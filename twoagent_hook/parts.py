@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from twoagent_hook.changes import FileChange, Hunk
 from twoagent_hook.context import FEW, trimmed
-from twoagent_hook.rendering import estimate, render
+from twoagent_hook.rendering import estimate, headline, render, render_part
 from twoagent_hook.risk import Risk
 
 
@@ -32,7 +32,8 @@ class Division(NamedTuple):
 
 def whole(file: FileChange) -> Section:
     """A file as it is shown in one piece."""
-    return _section(file)
+    text = render(file)
+    return Section(file, text, estimate(text) + 1)
 
 
 def fit(
@@ -115,11 +116,6 @@ def _place(clusters: Sequence[Sequence[Section]], bins: list[_Bin], room: int, m
     return True
 
 
-def _section(file: FileChange, hunks: tuple[Hunk, ...] | None = None) -> Section:
-    text = render(file, hunks)
-    return Section(file, text, estimate(text) + 1)
-
-
 # --- order ----------------------------------------------------------------------------------------------------
 
 
@@ -143,45 +139,54 @@ def _related(sections: Sequence[Section]) -> Iterator[list[Section]]:
 
 def _pieces(file: FileChange, room: int, most: int) -> list[Section]:
     """The file in parts that each have room; none where there would be too many, or a single line has none."""
-    head = _section(file, ()).tokens
+    head = headline(file)
+    own = _tokens(head)
     kept: list[tuple[Hunk, ...]] = []
     taken: list[Hunk] = []
-    left = room - head
+    left = room - own
     rest = list(reversed(file.hunks))
     while rest and len(kept) < most:
         hunk = rest.pop()
-        cost = _section(file, (hunk,)).tokens - head + 1 if _size(hunk) <= room * _CHARACTERS else room
+        cost = _tokens(head, hunk) - own + 1 if _small(hunk, room * _CHARACTERS) else room
         if cost <= left:
             taken.append(hunk)
             left -= cost
         elif taken:
             kept.append(tuple(taken))
-            taken, left = [], room - head
+            taken, left = [], room - own
             rest.append(hunk)
         else:
-            place = _room_for(file, hunk, room)
+            place = _room_for(head, hunk, room)
             if place == 0:
                 return []
             kept.append((hunk._replace(lines=hunk.lines[:place]),))
             rest.append(_from(hunk, place))
     kept += [tuple(taken)] if taken else []
-    return [] if rest or len(kept) > most else [_section(file, hunks) for hunks in kept]
+    if rest or len(kept) > most:
+        return []
+    texts = [render_part(head, hunks) for hunks in kept]
+    return [Section(file, text, estimate(text) + 1) for text in texts]
 
 
 _CHARACTERS = 4  # of a line's text, that are more than a token whatever they are
 
 
-def _size(hunk: Hunk) -> int:
-    return sum(len(line.text) for line in hunk.lines)
+def _tokens(head: str, *hunks: Hunk) -> int:
+    return estimate(render_part(head, hunks)) + 1
 
 
-def _room_for(file: FileChange, hunk: Hunk, room: int) -> int:
+def _small(hunk: Hunk, most: int) -> bool:
+    """Whether its lines have at most so many characters; looks no further than it has to."""
+    return all(size <= most for size in accumulate(len(line.text) for line in hunk.lines))
+
+
+def _room_for(head: str, hunk: Hunk, room: int) -> int:
     """How many lines of the hunk have room; 0 where not even one has."""
     sizes = accumulate(len(line.text) for line in hunk.lines)
     few, many = 0, next((place for place, size in enumerate(sizes, 1) if size > room * _CHARACTERS), len(hunk.lines))
     while few < many - 1:  # by halving
         middle = (few + many) // 2
-        fits = _section(file, (hunk._replace(lines=hunk.lines[:middle]),)).tokens <= room
+        fits = _tokens(head, hunk._replace(lines=hunk.lines[:middle])) <= room
         few, many = (middle, many) if fits else (few, middle)
     return _seam(hunk, few) if few else 0
 

@@ -23,16 +23,22 @@ _STATUS = {
 }
 
 
-def render(file: FileChange, hunks: tuple[Hunk, ...] | None = None) -> str:
-    """One file as the reviewer sees it; no line of it begins with text of the author's.
+def render(file: FileChange) -> str:
+    """One file as the reviewer sees it; no line of it begins with text of the author's."""
+    return _shown(f"=== {headline(file)}", file.hunks)
+
+
+def render_part(head: str, hunks: tuple[Hunk, ...]) -> str:
+    """Some hunks of a file that is shown in several parts.
 
     Args:
-        hunks: those of this part, where the file is shown in several.
+        head: its headline, made once: it counts all lines of the file.
     """
-    part = "" if hunks is None else " (a part of it; the others are shown elsewhere)"
-    shown = file.hunks if hunks is None else hunks
-    lines = (f"=== {headline(file)}{part}", *(line for hunk in shown for line in _hunk(hunk)))
-    return visible.told("\n".join(lines))
+    return _shown(f"=== {head} (a part of it; the others are shown elsewhere)", hunks)
+
+
+def _shown(title: str, hunks: tuple[Hunk, ...]) -> str:
+    return visible.told("\n".join((title, *(line for hunk in hunks for line in _hunk(hunk)))))
 
 
 def headline(file: FileChange) -> str:
