@@ -77,6 +77,17 @@ def test_the_message_says_which_size_would_do(repo: Repo, serve: Serve, configur
     assert repo.review()["outcome"] == "approve"
 
 
+def test_no_size_is_named_that_would_not_help(repo: Repo, serve: Serve, configure: Configure) -> None:
+    """A file that is too large to be read stays unread, however much a request may hold."""
+    configure(serve(approves()), LIMITS + "max-requests = 1\n")
+    repo.environment["LOOP_KEY"] = KEY
+    repo.stage("a.py", lines("a", 4000))
+    repo.stage("b.txt", "0123456789abcde\n" * (1 << 21))
+    (found,) = [item for item in repo.review()["findings"] if item["rule"] == "incomplete-coverage"]
+    assert "raise" not in found["fix"]
+    assert "split the commit" in found["fix"]
+
+
 def test_where_nothing_fits_the_message_says_so_too(repo: Repo, serve: Serve, configure: Configure) -> None:
     server = serve(approves())
     configure(server, LIMITS)

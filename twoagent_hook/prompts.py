@@ -126,7 +126,8 @@ def pack(
     division = fit(sections, screened.functions, room, config.max_requests, risk)
     unsent = tuple(Withheld(file.path, Reason.OVER_BUDGET, numbers(file)) for file in division.left_out)
     digest = hashlib.sha256("\n".join(section.text for section in sections).encode("utf-8", "replace")).hexdigest()
-    lacking = _lacking(sections, config, room, risk) if unsent else None
+    unread = any(not item.reason.complete for item in screened.withheld)  # then no room would be enough
+    lacking = _lacking(sections, config, room, risk) if unsent and not unread else None
     vital = tuple(file.path for file in division.left_out if risk.rank(file) is Rank.VITAL)
     if not division.parts and (unsent or not _anything_to_judge(screened)):
         return Packing((), unsent, digest, lacking, vital)
@@ -182,14 +183,14 @@ def _lacking(sections: Sequence[Section], config: Config, room: int, risk: Risk)
         return Lacking(len(most.parts), None)
     frame = config.max_input_tokens - room
     tokens = max(sum(section.tokens for section in least) // config.max_requests, room)
-    for _ in range(_ENLARGEMENTS):
+    while tokens < _LARGEST_REQUEST:
         tokens = tokens * 5 // 4
         if not divide(least, tokens, config.max_requests, risk).left_out:
             return Lacking(None, math.ceil((tokens + frame) / 1000) * 1000)
     return Lacking(None, None)
 
 
-_ENLARGEMENTS = 8
+_LARGEST_REQUEST = 400_000  # tokens; few models take more, and none reviews so much well
 
 
 class _Marks(NamedTuple):
