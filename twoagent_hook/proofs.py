@@ -344,7 +344,7 @@ class _Mark(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """The tokens on a line, by their numbers, and whether the first is a string that begins further up."""
+    """The tokens on a line, by their numbers, and whether the first goes on with strings of the line above."""
 
     first: int
     last: int
@@ -409,7 +409,7 @@ class _Layout:
             self._quoted = False
             return
         (first, _), (last, _) = token.start, token.end
-        if token.type not in _WORDS and "#" in token.string:  # some tools find comments in strings, too
+        if "#" in token.string:  # some tools find comments in strings, too
             self._found.append((_Mark("", len(self.tokens)), first, last, self._whole))
         essence = _essence(token)
         goes_on = self._quoted and essence == _STRING
@@ -418,7 +418,7 @@ class _Layout:
             self.tokens.append(essence)
         self._place(self._wholes, self._whole, split=False)
         for row in {first, last}:
-            self._place(self._spans, row, split=goes_on or row > first)
+            self._place(self._spans, row, split=goes_on)
 
     def _place(self, spans: dict[int, _Span], row: int, *, split: bool) -> None:
         place = len(self.tokens) - 1
@@ -438,7 +438,7 @@ def _essence(token: tokenize.TokenInfo) -> str:
         return "0"
     if token.type in _WORDS:
         return token.string
-    return token.string.lstrip("rRbBuUfFtT").strip("\"'") + "\n" if "\n" in token.string else _STRING
+    return token.string.lstrip("rRbBuUfFtT").strip("\"'") if "\n" in token.string else _STRING
 
 
 def _layout(text: str) -> tuple[object, ...]:
