@@ -154,6 +154,22 @@ def test_offline_it_is_on_error_that_defers(changed: Repo, serve: Serve, configu
     configure(serve(fails(503)), 'on-error = "defer"\ntimeout = 4\n')
     payload = changed.review()
     assert (payload["outcome"], payload["exit_code"]) == ("deferred", 0)
+    assert "1 change is deferred here, and not reviewed since" in payload["reasons"]
+
+
+def test_a_failure_pays_no_debt(changed: Repo, server: Server) -> None:
+    with_policy(changed, 'defer = "anyone"\n')
+    changed.review(**LATER)
+    server.scripts[:] = [fails(401)]
+    assert changed.review()["outcome"] == "unreviewed"
+    changed.stage("app.py", "x = 3\n")
+    assert "2 changes are deferred here, and not reviewed since" in changed.review(**LATER)["reasons"]
+
+
+def test_what_was_said_of_a_wish_is_not_said_without_one(changed: Repo, server: Server) -> None:
+    assert changed.review(**LATER)["notices"] != []
+    again = changed.review()
+    assert (again["recorded"] is not None, again["notices"]) == (True, [])
 
 
 @pytest.mark.parametrize("key", ['defer = "anyone"', 'defer-branches = ["*"]'])

@@ -17,6 +17,7 @@ from twoagent_hook import spending
 from twoagent_hook.config import Config
 from twoagent_hook.coverage import advice
 from twoagent_hook.prompts import Lacking
+from twoagent_hook.rendering import estimate
 from twoagent_hook.screening import Reason, Withheld
 from twoagent_hook.spending import Spent, Used
 
@@ -406,3 +407,42 @@ def test_what_comes_before_the_change_is_the_same_in_every_run(
     assert b"Prefer plain functions." in first
     assert len(first) > 5000
     assert [row["cached_tokens"] for row in changed.log() if row["role"] == "reviewer"] == [1000, 1000]
+
+
+def test_a_ceiling_that_can_not_be_counted_is_held(
+    changed: Repo, serve: Serve, configure: Configure, tmp_path: Path
+) -> None:
+    server = serve(approves())
+    configure(server, "max-tokens-per-day = 100000\n")
+    (tmp_path / "file").write_text("")
+    payload = changed.review(XDG_STATE_HOME=str(tmp_path / "file"))
+    assert (payload["outcome"], server.requests) == ("unreviewed", [])
+    assert "no ceiling can be held" in payload["problem"]["what"]
+
+
+def test_no_request_is_over_the_budget_for_naming_what_has_no_room(
+    repo: Repo, serve: Serve, configure: Configure
+) -> None:
+    repo.policy('rules = {incomplete-coverage = "note"}\n')
+    repo.environment["LOOP_KEY"] = KEY
+    for number in range(60):
+        repo.stage(f"src/module_with_a_long_name_{number}.py", lines("z", 60))
+    server = serve(approves())
+    configure(server, LIMITS + "max-requests = 1\n")
+    payload = repo.review()
+    assert len(payload["coverage"]["withheld"]) > 40
+    (request,) = server.requests
+    assert estimate(request.system) + estimate(request.user) <= 9500
+
+
+def test_a_rule_that_closes_the_gate_is_no_missing_review(changed: Repo, serve: Serve, configure: Configure) -> None:
+    """`on-error` speaks of reviewers: no rule is passed over by it."""
+    server = serve(approves())
+    configure(server)
+    changed.git("reset", "-q", "--hard")
+    changed.policy('fail-on = "request-changes"\non-error = "allow"\n')
+    changed.write("tests/test_a.py", "def test_a():\n    assert 1 + 1 == 2\n")
+    changed.commit_all()
+    changed.stage("tests/test_a.py", "def test_a():\n    pass\n")
+    payload = changed.review()
+    assert (payload["outcome"], payload["exit_code"], server.requests) == ("request_changes", 1, [])

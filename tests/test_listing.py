@@ -70,6 +70,12 @@ def test_with_less_room_folders_stand_for_their_files(room: int, expected: str) 
     assert text.startswith("Files in the change: 41 (by folder):")
 
 
+def test_why_something_is_not_shown_is_told_in_every_form() -> None:
+    unsent = tuple(Withheld(f"src/f{number}.py", Reason.OVER_BUDGET) for number in range(300))
+    text = listing(change_of(*(file_of(item.path) for item in unsent)), unsent, 50)
+    assert "- src/ (over the budget of max-input-tokens): 300 files" in text
+
+
 def test_moves_keep_both_their_ends() -> None:
     pairs = [moved(f"old/place/m{number}.txt", f"new/m{number}.txt") for number in range(30)]
     files = tuple(file for pair in pairs for file in pair[:2])

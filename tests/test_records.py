@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -225,6 +227,62 @@ def test_a_rule_that_the_owner_takes_back_blocks_no_more(changed: Repo, serve: S
     (found,) = first["findings"]
     configure(server, f'dismiss = [{{id = "{found["id"]}", reason = "it is mine"}}]\n')
     assert (changed.review()["outcome"], asks(server)) == ("approve", 1)
+
+
+def test_a_block_needs_no_seal(blocked: tuple[Repo, Server], tmp_path: Path) -> None:
+    """Else one variable, or a lost key, would be enough to ask again; a planted one can only close the gate."""
+    repo, server = blocked
+    repo.install_plain_hook()
+    assert_commit_blocked(repo, XDG_STATE_HOME=str(tmp_path / "other"))
+    (state(repo) / "seal.key").unlink()
+    assert_commit_blocked(repo)
+    assert asks(server) == 1
+
+
+def test_a_block_stands_whatever_is_merged(blocked: tuple[Repo, Server]) -> None:
+    repo, server = blocked
+    other = repo.git("commit-tree", "-p", "HEAD", "-m", "x", repo.git("write-tree"))
+    for parent in (other, repo.head):
+        (repo.root / ".git" / "MERGE_HEAD").write_text(f"{parent}\n")
+        assert repo.review()["outcome"] == "block"
+    assert asks(server) == 1
+
+
+@pytest.mark.parametrize("evidence", ["{", "[]", '"x"', '{"record": {}}', '{"seal": "x"}'])
+def test_damaged_rows_hide_no_block(blocked: tuple[Repo, Server], evidence: str) -> None:
+    repo, server = blocked
+    with sqlite3.connect(repo.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
+        for role in ("gate", "reviewer"):
+            connection.execute(
+                "INSERT INTO entries (at, role, result, evidence, tree, schema_version) VALUES ('x', ?, 'x', ?, ?, 1)",
+                (role, evidence, repo.git("write-tree")),
+            )
+    assert (repo.review()["outcome"], asks(server)) == ("block", 1)
+
+
+@pytest.mark.parametrize("part", ["reviews", "findings", "author", "coverage"])
+def test_a_planted_block_of_another_shape_closes_the_gate_without_a_crash(
+    blocked: tuple[Repo, Server], part: str
+) -> None:
+    repo, server = blocked
+    with sqlite3.connect(repo.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
+        connection.execute("DELETE FROM entries WHERE role = 'reviewer'")
+        (row,) = [entry for entry in rows(repo) if entry.role == "gate"]
+        broken = [{"x": 1}] if part in {"reviews", "findings"} else {"x": 1}
+        evidence = dict(row.evidence) | {"decision": row.evidence["decision"] | {part: broken}}
+        connection.execute("UPDATE entries SET evidence = ?", (json.dumps(evidence),))
+    result = repo.call("review")
+    assert result.code == 2
+    assert "says that this change was blocked, and is damaged" in " ".join(result.text.replace("│", " ").split())
+    assert "internal error" not in result.text
+    assert asks(server) == 1
+
+
+def test_a_log_that_can_not_be_read_is_said_to_hide_what_was_blocked(blocked: tuple[Repo, Server]) -> None:
+    repo, _ = blocked
+    (repo.root / ".git" / "twoagent-hook" / "trajectory.db").write_bytes(b"no database at all" * 100)
+    notices = repo.review()["notices"]
+    assert any("whether this change was blocked before is not known" in notice for notice in notices)
 
 
 # --- nothing is rolled again --------------------------------------------------------------------------------------
@@ -458,6 +516,80 @@ def test_it_can_t_stand_for_no_time_at_all(changed: Repo, configure: Configure, 
     assert "record-expiry" in payload["problem"]["what"]
 
 
+LONG = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic."
+
+
+def test_the_whole_name_of_the_author_counts(changed: Repo, serve: Serve, configure: Configure) -> None:
+    """Also where it is longer than what is shown of it."""
+    configure(serve(approves(model="claude-opus-4-8")), reviewer="loop:claude-opus-4-8")
+    assert changed.review(TWOAGENT_AUTHOR=f"{LONG}claude-sonnet-4-5-20250929-v1:0")["outcome"] == "approve"
+    assert changed.review(TWOAGENT_AUTHOR=f"{LONG}claude-opus-4-8-20260101-v1:0")["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("then", ['headers = {x-route = "weak"}', 'extra-body = {effort = "minimal"}', 'api = "chat"'])
+def test_another_way_to_reach_the_reviewer_wants_another_verdict(
+    changed: Repo, server: Server, configure: Configure, then: str
+) -> None:
+    path = configure(server)
+    plain = path.read_text()
+    path.write_text(f"{plain}{then}\n")
+    changed.review()
+    path.write_text(plain)
+    assert (changed.review()["outcome"], asks(server)) == ("block", 2)
+
+
+def test_another_path_on_the_same_host_wants_another_verdict(
+    changed: Repo, server: Server, configure: Configure
+) -> None:
+    configure(f"{server.origin}/weak/v1")
+    changed.review()
+    configure(server)
+    assert (changed.review()["outcome"], asks(server)) == ("block", 2)
+
+
+def test_another_program_of_the_same_name_wants_another_verdict(
+    changed: Repo, configure: Configure, tmp_path: Path
+) -> None:
+    for name, verdict in (("fake", "approve"), ("real", "block")):
+        (tmp_path / name).mkdir()
+        said = standin(verdict)
+        program = tmp_path / name / "ask"
+        program.write_text(f"#!{sys.executable}\n{said}")
+        program.chmod(0o755)
+    path = configure("http://127.0.0.1:9/v1")
+    path.write_text('reviewers = ["house"]\n[providers.house]\ncommand = ["ask"]\nfamily = "mistral"\n')
+    usual = changed.environment["PATH"]
+    fake, real = (f"{tmp_path / name}:{usual}" for name in ("fake", "real"))
+    assert changed.review(PATH=fake)["outcome"] == "approve"
+    assert changed.review(PATH=fake)["recorded"] is not None
+    assert changed.review(PATH=real)["outcome"] == "block"
+
+
+def standin(verdict: str) -> str:
+    """A program that answers with this verdict and the receipt of what it is given to read."""
+    return f"""\
+import json, re, sys
+text = sys.stdin.read()
+found = re.findall(r"^receipt-[ab]: (\\w+)$", text, re.M)
+print(json.dumps({{"verdict": "{verdict}", "summary": "", "findings": [], "receipt": "-".join(found)}}))
+"""
+
+
+def test_a_configuration_that_is_no_file_is_read_anew(changed: Repo, serve: Serve, configure: Configure) -> None:
+    server = serve(says("request_changes", findings=[finding(severity="medium")]))
+    path = configure(server)
+    text = path.read_text()
+    pipe = path.with_name("pipe")
+    os.mkfifo(pipe)
+    outcomes = []
+    for more in ("", 'fail-on = "request-changes"\n'):
+        writer = threading.Thread(target=pipe.write_text, args=(more + text,))
+        writer.start()
+        outcomes.append(changed.review("--config", str(pipe))["exit_code"])
+        writer.join()
+    assert outcomes == [0, 1]
+
+
 # --- it can't be planted ------------------------------------------------------------------------------------------
 
 
@@ -481,7 +613,9 @@ def test_a_row_that_was_altered_is_not_taken(changed: Repo, server: Server, colu
 def test_a_block_that_is_turned_into_an_approval_is_not_taken(blocked: tuple[Repo, Server]) -> None:
     repo, server = blocked
     for entry in rows(repo):
-        text = json.dumps(entry.evidence).replace('"block"', '"approve"')
+        text = (
+            json.dumps(entry.evidence).replace('"block"', '"approve"').replace('"blocked": true', '"blocked": false')
+        )
         with sqlite3.connect(repo.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
             connection.execute("UPDATE entries SET evidence = ? WHERE id = ?", (text, entry.id))
     repo.review()
@@ -657,6 +791,52 @@ def test_a_reply_of_another_shape_in_the_log_is_left_aside(changed: Repo, server
 
     resealed(changed, without_verdict)
     assert (changed.review()["outcome"], asks(server)) == ("block", 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ((), ("--author", "gpt-5.5")),
+        (("--fail-on", "request-changes"), ()),
+        ((), ("--no-cache",)),
+        ((), ("--reviewer", "rules")),
+    ],
+)
+def test_the_block_in_a_part_stands_for_whoever_asks(
+    large: Repo, serve: Serve, configure: Configure, first: tuple[str, ...], then: tuple[str, ...]
+) -> None:
+    server = serve(lambda request: (blocks() if shown(request) == "a" else approves())(request))
+    configure(server, LIMITS)
+    assert large.review(*first)["outcome"] == "block"
+    with sqlite3.connect(large.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
+        connection.execute("DELETE FROM entries WHERE role = 'gate'")
+    server.requests.clear()
+    server.scripts[:] = [approves()]
+    configure(server, "max-input-tokens = 12000\n")
+    payload = large.review(*then, XDG_STATE_HOME=str(large.root.parent / "another"))
+    assert (payload["outcome"], payload["exit_code"], asks(server)) == ("block", 1, 0)
+
+
+def test_a_part_that_closes_the_gate_is_not_lost_by_one_that_fails(
+    large: Repo, serve: Serve, configure: Configure
+) -> None:
+    large.git("stash", "-q")
+    large.policy('fail-on = "request-changes"\non-error = "allow"\nrules = {incomplete-coverage = "note"}\n')
+    large.git("stash", "pop", "-q", "--index")
+    objects = says("request_changes", findings=[finding(severity="medium")])
+    server = serve(lambda request: {"a": objects, "b": fails(401), "c": approves()}[shown(request)](request))
+    configure(server, LIMITS + "timeout = 8\n")
+    payload = large.review()
+    assert (payload["outcome"], payload["exit_code"]) == ("request_changes", 1)
+
+
+def test_asking_again_in_vain_is_no_verdict(changed: Repo, serve: Serve, configure: Configure) -> None:
+    server = serve(approves(), fails(401))
+    configure(server)
+    changed.review()
+    payload = changed.review("--no-cache")
+    assert (payload["outcome"], payload["exit_code"]) == ("unreviewed", 2)
+    assert changed.review()["outcome"] == "approve"
 
 
 # --- dry runs -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import pytest
 from support.repo import Repo, assert_commit_allowed
 from support.server import Server, blocks
 
+from twoagent_hook.screening import sensitive
+
 Serve = Callable[..., Server]
 Configure = Callable[..., Path]
 
@@ -195,3 +197,28 @@ def test_a_merge_is_never_proved(repo: Repo, server: Server) -> None:
     repo.stage("a.py", TIDY.replace("import os", "import sys"))
     payload = repo.review()
     assert payload["outcome"] != "skipped"
+
+
+def test_a_moved_test_is_looked_at_by_the_rules(repo: Repo, server: Server) -> None:
+    """Where it lies now nobody collects it."""
+    repo.write("tests/test_a.py", "def test_a():\n    assert 1 + 1 == 2\n")
+    repo.commit_all()
+    repo.git("mv", "tests", "old")
+    repo.git("mv", "old/test_a.py", "old/a_old.py")
+    assert "test-weakened" in {item["rule"] for item in repo.review()["findings"]}
+
+
+def test_a_dummy_that_leaves_the_fixtures_is_a_secret(repo: Repo, server: Server) -> None:
+    repo.policy('secret-fixtures = ["fixtures/**"]\n')
+    key = "AKIA" + "Q3EXAMPLE7ZTLKJH"
+    repo.write("fixtures/keys.txt", f"{key}\n")
+    repo.commit_all()
+    (repo.root / "src").mkdir()
+    repo.git("mv", "fixtures/keys.txt", "src/keys.txt")
+    payload = repo.review()
+    assert (payload["outcome"], {item["rule"] for item in payload["findings"]}) == ("block", {"secret"})
+
+
+@pytest.mark.parametrize("path", ["agents.md", "Claude.MD", "MAKEFILE"])
+def test_a_name_acts_however_it_is_spelled(path: str) -> None:
+    assert sensitive()(path)

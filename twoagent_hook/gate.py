@@ -20,6 +20,7 @@ from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code, settle
 from twoagent_hook.findings import Effect
 from twoagent_hook.git import Trees, Workspace
 from twoagent_hook.inquiry import Asked, Inquiry
+from twoagent_hook.memory import Answers
 from twoagent_hook.options import Options
 from twoagent_hook.policy import Decision
 from twoagent_hook.preparation import Prepared, prepare
@@ -32,8 +33,7 @@ from twoagent_hook.screening import (
 )
 from twoagent_hook.settings import Settings
 from twoagent_hook.snapshots import Snapshot
-from twoagent_hook.trajectory import Entry, Log, LogError
-from twoagent_hook.verdicts import Verdict
+from twoagent_hook.trajectory import Log, LogError
 
 
 class Unasked(NamedTuple):
@@ -57,7 +57,7 @@ class Gate:
     """One run over what is staged in one repository.
 
     Args:
-        entries: what the log holds about the tree: rows that are known to be this user's own, newest first.
+        answers: what the log holds about the tree.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Gate:
         environment: Environment,
         options: Options,
         started: float,
-        entries: Sequence[Entry] = (),
+        answers: Answers | None = None,
     ) -> None:
         self.environment = environment
         self.options = options
         self.started = started
         self.trees = trees
         self._workspace = workspace
-        self._entries = entries
+        self._answers = answers or Answers()
         self.settings: Settings | None = None
         self.prepared: Prepared | None = None
         self.calls: list[Call] = []
@@ -134,6 +134,9 @@ class Gate:
     # --- asking -------------------------------------------------------------------------------------------
 
     def _decide(self, prepared: Prepared) -> Decision:
+        blocks = self._inquiry(prepared).blocks(self._answers.everything)
+        if blocks:  # of a run that came to no decision, say
+            return self._decision(prepared, merge(blocks), ("a block on record stands: nobody was asked again",))
         wish = self._wish(prepared)
         if wish.granted is not None:
             return self._deferred(prepared, wish.granted)
@@ -157,16 +160,10 @@ class Gate:
         wish = deferral.decide(reason, self._config, prepared.author, self._workspace.branch)
         if wish.granted is None:
             return wish
-        known = self._inquiry(prepared).recorded(prepared.packing.prompts, self._entries)
-        blocked = any(review.verdict is Verdict.BLOCK for review in known.values())
         ruled = policy.closes(prepared.screened.findings, self._config)
-        return Deferral() if blocked or ruled or prepared.proven is not None else wish
+        return Deferral() if ruled or prepared.proven is not None else wish
 
     def _deferred(self, prepared: Prepared, why: str) -> Decision:
-        try:
-            others = Log(self._workspace.location.state_dir).deferred() - {self.trees.tree}
-        except LogError:  # it is said when this run's own row can't be written
-            others = frozenset()
         return Decision(
             outcome=Outcome.DEFERRED,
             exit_code=exit_code(Outcome.DEFERRED),
@@ -175,10 +172,17 @@ class Gate:
             author=prepared.author,
             findings=prepared.screened.findings,
             coverage=prepared.coverage,
-            reasons=(why, f"{deferral.owed(len(others))} deferred here, and not reviewed since"),
+            reasons=(why, self._debt()),
             numbers=policy.line_numbers(prepared.screened),
             notices=self._config.notices,
         )
+
+    def _debt(self) -> str:
+        try:
+            others = Log(self._workspace.location.state_dir).deferred() - {self.trees.tree}
+        except LogError:  # it is said when this run's own row can't be written
+            others = frozenset()
+        return f"{deferral.owed(len(others))} deferred here, and not reviewed since"
 
     def _ask(self, prepared: Prepared) -> Asked:
         """The answer to each request, in their order: those that are on record, and those that are given now.
@@ -186,14 +190,13 @@ class Gate:
         Where fresh ones are wanted, a worse one on record still stands beside them.
         """
         wanted, asking = prepared.packing.prompts, self._inquiry(prepared)
-        known = asking.recorded(wanted, self._entries)
-        blocked = {receipt for receipt, review in known.items() if review.verdict is Verdict.BLOCK}
-        settled = blocked if self.options.fresh else set(known)
+        known = asking.recorded(wanted, self._answers.genuine)
+        settled = set() if self.options.fresh else set(known)
         pending = [prompt for prompt in wanted if prompt.receipt not in settled]
         try:
             asked = asking.ask(pending)
         except TwoAgentError as error:
-            if not known:
+            if not settled:
                 raise
             asked = Asked(tuple(Answer(prompt, error=error) for prompt in pending))
         fresh = {answer.prompt.receipt: answer for answer in asked.answers}
@@ -298,7 +301,7 @@ class Gate:
         errors = [answer.error for answer in failed if answer.error]
         for error in errors:
             error.details += tuple(reason for reason in passed if reason not in error.details)
-        blocked = any(review.verdict is Verdict.BLOCK for review in found)
+        blocked = any(review.verdict > policy.opens(self._config.fail_on) for review in found)
         grave = [error for error in errors if not isinstance(error, (UnreviewedError, ContextTooLongError))]
         silent = [error for error in errors if isinstance(error, UnreviewedError)]
         if not blocked and (grave or (silent and not found)):
@@ -337,7 +340,7 @@ class Gate:
             findings=prepared.rule_findings if prepared else (),
             coverage=prepared.coverage if prepared else None,
             numbers=policy.line_numbers(prepared.screened) if prepared else (0, 0),
-            reasons=failure.details,
+            reasons=(*failure.details, *([self._debt()] if outcome is Outcome.DEFERRED else [])),
             problem=failure,
             notices=config.notices,
         )
@@ -351,7 +354,7 @@ class Gate:
             if unasked is not None:
                 return Preview(prepared, None, unasked.reason)
             asking, wanted = self._inquiry(prepared), prepared.packing.prompts
-            known = {} if self.options.fresh else asking.recorded(wanted, self._entries)
+            known = {} if self.options.fresh else asking.recorded(wanted, self._answers.genuine)
             pending = [prompt for prompt in wanted if prompt.receipt not in known]
             if not pending:
                 return Preview(prepared, None, "the verdict on it is on record")
@@ -364,4 +367,6 @@ class Gate:
 
 
 def _worse(known: Review | None, fresh: Answer | None) -> bool:
-    return known is not None and (fresh is None or fresh.review is None or known.verdict > fresh.review.verdict)
+    return (
+        known is not None and fresh is not None and fresh.review is not None and known.verdict > fresh.review.verdict
+    )

@@ -25,6 +25,7 @@ from twoagent_hook.reviews import Review
 from twoagent_hook.screening import ScreenedChange
 from twoagent_hook.screening import secrets as secrets_of
 from twoagent_hook.trajectory import Entry
+from twoagent_hook.verdicts import Verdict
 
 
 class Asked(NamedTuple):
@@ -72,6 +73,17 @@ class Inquiry:
             for prompt in prompts
             if prompt.digest in found
         }
+
+    def blocks(self, entries: Sequence[Entry]) -> list[Review]:
+        """The blocks on record about these trees, whoever gave them to whatever question."""
+        found = []
+        for entry in entries:
+            expires = entry.evidence.get("expires")
+            same = entry.evidence.get("base") == self.screened.base and isinstance(expires, str)
+            review = kept.review(entry.evidence.get("review"), entry.id or 0, str(expires)) if same else None
+            if review is not None and review.verdict is Verdict.BLOCK and records.current(expires):
+                found.append(review)
+        return found
 
     def _kept(self, entry: Entry) -> Review | None:
         """The answer in a row, where it still holds under the threshold of now.
@@ -178,7 +190,11 @@ class Inquiry:
         config = self.config
         if config.max_tokens_per_day is None and config.max_cost_per_month is None:
             return
-        spent = spending.read(settings.state_folder(self.environment.get("TWOAGENT_HOME")))
+        folder = settings.state_folder(self.environment.get("TWOAGENT_HOME"))
+        if not spending.add(folder, ()):
+            what = f"what reviews use can't be kept in {folder}, so no ceiling can be held"
+            raise UnreviewedError(what, "make it writable for this user")
+        spent = spending.read(folder)
         wanted = sum(prompt.tokens for prompt in prompts)
         if config.max_tokens_per_day is not None and spent.tokens_today + wanted > config.max_tokens_per_day:
             raise UnreviewedError(

@@ -47,6 +47,10 @@ def _review(kept: Mapping[str, Any], source: dict[str, Any]) -> Review:
         "questions": _texts(kept["questions"]),
         "usage": _made(Usage, _table(kept["usage"])),
     }
+    if not all(isinstance(made[name], str) for name in ("summary", "form")):
+        raise TypeError("no text")
+    if not isinstance(made["latency"], (int, float)) or not isinstance(made["attempts"], int):
+        raise TypeError("no number")
     return _made(Review, made | source)
 
 
@@ -57,7 +61,14 @@ def _finding(kept: Mapping[str, Any]) -> Finding:
         "severity": None if severity is None else Severity[severity.upper()],
         "effect": None if effect is None else Effect(effect),
     }
+    if not all(isinstance(made[name], str) for name in _TEXTS):
+        raise TypeError("no text")
+    if not all(made[name] is None or isinstance(made[name], int) for name in ("line_start", "line_end")):
+        raise TypeError("no line number")
     return _made(Finding, made)
+
+
+_TEXTS = ("kind", "title", "file", "side", "quote", "trigger", "consequence", "fix", "nuance")
 
 
 def _made(kind: type[T], values: Mapping[str, Any]) -> T:

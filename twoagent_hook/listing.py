@@ -18,6 +18,7 @@ class _Item(NamedTuple):
     paths: tuple[str, ...]
     full: str
     short: str
+    about: str = ""  # what tells it from others below the same folder
 
 
 class _Chapter(NamedTuple):
@@ -67,7 +68,9 @@ def _moved(move: Move) -> _Item:
 
 def _withheld(item: Withheld) -> _Item:
     about = f"{item.reason}{', ' + item.numbers if item.numbers else ''}"
-    return _Item((item.path,), f"{visible.path(item.path)} ({about})", f"{_base(item.path)} ({item.reason})")
+    return _Item(
+        (item.path,), f"{visible.path(item.path)} ({about})", f"{_base(item.path)} ({item.reason})", item.reason
+    )
 
 
 def _base(path: str) -> str:
@@ -111,7 +114,7 @@ def _folders(items: Iterable[_Item], depth: int | None) -> dict[str, list[_Item]
     for item in items:
         names = ("/".join(posixpath.dirname(path).split("/")[:depth]) or "." for path in item.paths)
         folder = " → ".join(f"{visible.path(name)}/" for name in names)
-        groups.setdefault(folder, []).append(item)
+        groups.setdefault(f"{folder} ({item.about})" if item.about else folder, []).append(item)
     return groups
 
 

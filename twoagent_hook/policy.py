@@ -226,7 +226,7 @@ def decide(
     if worst is not None:
         outcomes.append(worst)
     outcome = max(outcomes, key=_ORDER.index, default=Outcome.UNREVIEWED)
-    if not reviews and outcome is not Outcome.BLOCK and not rules_alone:
+    if not reviews and not rules_alone and not closes(rule_findings, config):
         outcome = Outcome.UNREVIEWED
     findings = (*rule_findings, *(finding for review in reviews for finding in review.findings))
     return Decision(

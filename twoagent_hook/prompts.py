@@ -13,7 +13,7 @@ from twoagent_hook.config import Config
 from twoagent_hook.context import FEW, trimmed
 from twoagent_hook.keys import MOST_REQUESTS
 from twoagent_hook.listing import listing
-from twoagent_hook.parts import Section, divide, fit, whole
+from twoagent_hook.parts import Division, Section, divide, fit, whole
 from twoagent_hook.rendering import estimate
 from twoagent_hook.risk import Rank, Risk
 from twoagent_hook.screening import Reason, ScreenedChange, Withheld, numbers
@@ -124,7 +124,12 @@ def pack(
     room = config.max_input_tokens - estimate(system) - estimate(_message(frame, Part((), 1, 1), _BLANK))
     risk = Risk(config.protect)
     division = fit(sections, screened.functions, room, config.max_requests, risk)
-    unsent = tuple(Withheld(file.path, Reason.OVER_BUDGET, numbers(file)) for file in division.left_out)
+    unsent = _unsent(division)
+    if unsent:  # to name them takes room too
+        named = listing(screened, unsent, config.max_input_tokens // _LISTED)
+        room -= max(0, estimate(named) - estimate(listed)) + _SPARE
+        division = fit(sections, screened.functions, room, config.max_requests, risk)
+        unsent = _unsent(division)
     digest = hashlib.sha256("\n".join(section.text for section in sections).encode("utf-8", "replace")).hexdigest()
     unread = any(not item.reason.complete for item in screened.withheld)  # then no room would be enough
     lacking = _lacking(sections, config, room, risk) if unsent and not unread else None
@@ -144,6 +149,11 @@ def pack(
     return Packing(tuple(made), unsent, digest, lacking, vital)
 
 
+def _unsent(division: Division) -> tuple[Withheld, ...]:
+    return tuple(Withheld(file.path, Reason.OVER_BUDGET, numbers(file)) for file in division.left_out)
+
+
+_SPARE = 200  # tokens, for what more has to be named where there is less room
 _LISTED = 4  # the part of a request that the list of files may take
 
 

@@ -427,7 +427,7 @@ class _Layout:
 
 _STRING = '""'
 _BREAKS = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER})
-_WORDS = frozenset({tokenize.NAME, tokenize.NUMBER, tokenize.OP})
+_WORDS = frozenset({tokenize.NAME, tokenize.OP})
 _OPTIONAL = frozenset("(),;")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 

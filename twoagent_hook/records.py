@@ -6,6 +6,8 @@ bound to the content of the index (the ids of its trees) and sealed with the use
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,10 +37,13 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
         None where it can't be told without more work than that.
     """
     path = options.user_file or config.user_file(environment.get("TWOAGENT_HOME"))
+    if not options.isolated and os.path.exists(path) and not os.path.isfile(path):  # a pipe can be read once
+        return None
     own = b"" if options.isolated else files.read(path, _TEXT_LIMIT) or b""
     if b"author-from-transcript" in own:
         return None
     claims = [author.Claim(options.author or "", "--author"), author.Claim(*_claimed(environment))]
+    candidates = author.detect(environment.variables, claims).candidates
     flags = {name: value for name, value in options.flags.items() if name not in _UNNOTED}
     parts = (
         *trees[:2],
@@ -47,9 +52,8 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
         environment.hook and bool(flags),
         "" if options.isolated else path,
         options.isolated,
-        author.detect(environment.variables, claims).label,
-        environment.get("OPENAI_BASE_URL"),
-        environment.get("TWOAGENT_PREFER"),
+        [(one.agent, one.model, sorted(one.families), one.source) for one in candidates],
+        {name: environment.get(name) for name in ("TWOAGENT_PREFER", *redirecting())},
         sources,
     )
     return hashlib.sha256(json.dumps(parts).encode() + own).hexdigest()
@@ -57,6 +61,20 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
 
 def _claimed(environment: Environment) -> tuple[str, str]:
     return environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"
+
+
+def redirecting() -> list[str]:
+    """The variables that say where a reviewer's requests go."""
+    commands = datafiles.packaged_toml("backends/clis.toml")["clis"]
+    return sorted({"OPENAI_BASE_URL", *(name for row in commands.values() for name in row.get("redirected-by", ()))})
+
+
+def same_programs(entry: Entry, environment: Environment) -> bool:
+    """Whether the programs that gave a verdict are still those that would be run by their names."""
+    reviews = entry.evidence["decision"]["reviews"]
+    paths = [review["origin"] for review in reviews if str(review.get("origin")).startswith("/")]
+    search = environment.get("PATH") or ""
+    return all(shutil.which(os.path.basename(path), path=search) in {path, None} for path in paths)
 
 
 def sources() -> str:
@@ -130,25 +148,42 @@ def of_decision(
     }
 
 
-def standing(entries: Sequence[Entry], trees: Trees, known: str | None) -> Entry | None:
+def standing(entries: Sequence[Entry], trees: Trees, seal: Seal | None, known: str | None) -> Entry | None:
     """The row whose verdict stands for these trees: a block for every question, else the worst for the same one.
 
     Args:
-        entries: genuine rows about the tree, newest first.
+        entries: rows about the tree, newest first.
+        seal: without it only a block is found: who can't write one of ours can only close the gate.
         known: the digest of what is asked now, or None where only a block shall be found.
     """
     found = [entry for entry in entries if _fits(entry, trees)]
     blocks = [entry for entry in found if entry.evidence["record"].get("blocked") is True]
-    same = [entry for entry in found if known and entry.evidence["record"].get("key") == known]
+    same = [entry for entry in genuine(found, seal) if known and _is_of(entry, trees, known)]
     return next(iter(blocks), None) or max(same, key=_weight, default=None)
 
 
 def _fits(entry: Entry, trees: Trees) -> bool:
     record, decision = entry.evidence.get("record"), entry.evidence.get("decision")
-    if entry.role != "gate" or not isinstance(record, dict) or not isinstance(decision, dict):
+    if entry.role != "gate" or not isinstance(record, dict) or not _printable(decision):
         return False
-    same = record.get("base") == trees.base and record.get("merged") == list(trees.merged)
-    return same and entry.tree == trees.tree and current(record.get("expires")) and decision.get("outcome") in _ORDER
+    return record.get("base") == trees.base and entry.tree == trees.tree and current(record.get("expires"))
+
+
+def _is_of(entry: Entry, trees: Trees, known: str) -> bool:
+    record = entry.evidence["record"]
+    return bool(record.get("key") == known and record.get("merged") == list(trees.merged))
+
+
+_LISTS = ("reviews", "findings", "reasons", "notices", "verification_commands", "questions")
+
+
+def _printable(decision: object) -> bool:
+    """Whether it is of the shape of a decision; a row without a seal may be anything."""
+    if not isinstance(decision, dict) or decision.get("outcome") not in _ORDER:
+        return False
+    listed = all(isinstance(decision.get(name), list) for name in _LISTS)
+    tables = listed and all(isinstance(item, dict) for name in _LISTS[:2] for item in decision[name])
+    return tables and {"problem", "coverage", "author"} <= set(decision)
 
 
 def _weight(entry: Entry) -> int:

@@ -40,11 +40,13 @@ def _path(folder: str, now: datetime) -> str:
 
 
 def add(folder: str, used: Iterable[Used], now: datetime | None = None) -> bool:
-    """Append what was used, in one write, so that runs side by side lose nothing; False where it can't be kept."""
+    """Append what was used, in one write, so that runs side by side lose nothing.
+
+    Returns:
+        False where it can't be kept; also where there is nothing to keep.
+    """
     now = now or datetime.now(UTC)
     lines = [f"{now:%Y-%m-%d}\t{item.tokens}\t{_cost(item.cost)}\n" for item in used]
-    if not lines:
-        return True
     path = _path(folder, now)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

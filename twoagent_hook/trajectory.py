@@ -136,22 +136,25 @@ class Log:
         return self._select(f"{where} ORDER BY id DESC{bound}", values)
 
     def of_tree(self, tree: str, role: str) -> list[Entry]:
-        """All rows of a role about a tree, newest first.
+        """All rows of a role about a tree, newest first, but for those that are damaged.
 
         Raises:
             LogError: there is a file, and it can't be read.
         """
-        return self._select(" WHERE tree = ? AND role = ? ORDER BY id DESC", (tree, role))
+        return self._select(" WHERE tree = ? AND role = ? ORDER BY id DESC", (tree, role), damaged=False)
 
     def deferred(self) -> frozenset[str]:
-        """The trees of which the last that was decided is that they are reviewed later.
+        """The trees that were deferred, and neither judged nor shown to need no judgement since.
 
         Raises:
             LogError: there is a file, and it can't be read.
         """
         if not os.path.exists(self.path):
             return frozenset()
-        query = "SELECT tree, result, max(id) FROM entries WHERE role = 'gate' GROUP BY tree"  # of that last row
+        query = (  # of the last row of each
+            "SELECT tree, result, max(id) FROM entries WHERE role = 'gate' AND result IN "
+            "('deferred', 'approve', 'changes', 'blocked', 'skipped') GROUP BY tree"
+        )
         with self._errors(), closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
             return frozenset(str(tree) for tree, result, _ in connection.execute(query) if result == "deferred")
 
@@ -184,7 +187,8 @@ class Log:
         if files.writable_by_others(self.path):
             raise PermissionError(errno.EPERM, "another user could write it, so it is left unused")
 
-    def _select(self, tail: str, values: Sequence[Any]) -> list[Entry]:
+    def _select(self, tail: str, values: Sequence[Any], *, damaged: bool = True) -> list[Entry]:
+        """Rows; one that is damaged is an error, or left out."""
         if not os.path.exists(self.path):
             return []
         with self._errors():
@@ -193,7 +197,8 @@ class Log:
             with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
                 connection.row_factory = sqlite3.Row
                 rows = connection.execute(f"SELECT id, {', '.join(_COLUMNS)} FROM entries{tail}", values)  # noqa: S608
-                return [_entry(row) for row in rows]
+                found = (_entry(row) if damaged else _undamaged(row) for row in rows)
+                return [entry for entry in found if entry is not None]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -230,6 +235,13 @@ def _insert(connection: sqlite3.Connection, entry: Entry) -> int:
         [values[column] for column in _COLUMNS],
     )
     return cursor.lastrowid or 0
+
+
+def _undamaged(row: sqlite3.Row) -> Entry | None:
+    try:
+        return _entry(row)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -1,5 +1,7 @@
 """Finds the reviewer that a spec names, and says whether it could be used here; imports no client."""
 
+import hashlib
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -72,13 +74,26 @@ def resolve(spec: str, config: Config, variables: Mapping[str, str]) -> Reviewer
     if provider.command:
         path = executable(provider.command[0], variables)
         families = _families(provider, model, variables)
-        return Reviewer(Identity(spec, provider.name, model, path or provider.command[0], families), provider)
-    identity = Identity(spec, name, model, _origin(provider.base_url), provider.families or models.families(model))
+        place = path or provider.command[0]
+        return Reviewer(
+            Identity(spec, provider.name, model, place, families, _settings(provider, variables)), provider
+        )
+    families = provider.families or models.families(model)
+    digest = _settings(provider, variables)
+    identity = Identity(spec, name, model, _origin(provider.base_url), families, digest)
     if not provider.base_url:
         hint = f'write into your own file: [providers.{name}] with `base-url = "{provider.address}"`'
         return Reviewer(identity, provider, f"`{name}` has no address of its own: `base-url` is missing", hint)
     check_base_url(name, provider.base_url, provider.origin, allow_insecure=provider.allow_insecure)
     return Reviewer(identity, provider)
+
+
+def _settings(provider: Provider, variables: Mapping[str, str]) -> str:
+    """A digest of what shapes an answer beside the model: the address, the command, what is sent along."""
+    row = datafiles.packaged_toml("backends/clis.toml")["clis"].get(provider.name, {})
+    elsewhere = {name: variables.get(name, "") for name in row.get("redirected-by", ())}
+    parts = (provider.base_url, provider.command, provider.api, provider.headers, provider.extra_body, elsewhere)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=dict).encode()).hexdigest()[:16]
 
 
 def _lacking(reviewer: Reviewer, provider: Provider, variables: Mapping[str, str]) -> tuple[str, str] | None:

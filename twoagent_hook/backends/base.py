@@ -17,6 +17,7 @@ class Identity:
         model: its id, or "" where the command chooses it by itself.
         origin: scheme, host and port that requests go to, or the program that is run.
         families: the vendors whose model this may be; empty where nothing is known.
+        settings: a digest of how it is reached and what is sent along: other settings may give another verdict.
     """
 
     spec: str
@@ -24,6 +25,7 @@ class Identity:
     model: str
     origin: str
     families: frozenset[str]
+    settings: str = ""
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twoagent_hook import console, exits, git
 from twoagent_hook.environment import Environment
-from twoagent_hook.errors import UsageError
+from twoagent_hook.errors import GitError, UsageError
 from twoagent_hook.exits import ExitCode, Failure, Outcome
 from twoagent_hook.git import Location, Trees, Workspace
 
@@ -105,11 +105,15 @@ def _options(arguments: argparse.Namespace, environment: Environment) -> "Option
 
 
 def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from twoagent_hook import config, inquiry, spending
     from twoagent_hook.outputs import payload
 
     environment = memory.environment
     decision = gate.run()
+    if memory.unread is not None:
+        decision = replace(decision, notices=(*decision.notices, memory.unread))
     made = payload.of(decision, task_id=_task(arguments, environment))
     folder = config.state_folder(environment.get("TWOAGENT_HOME"))
     if spending.add(folder, inquiry.costs(gate.calls)) and gate.calls:
@@ -130,7 +134,8 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
 
     environment = memory.environment
     record, decision = standing.evidence["record"], plain.restored(standing.evidence["decision"])
-    code = exits.exit_code(Outcome(decision["outcome"]), fail_on=record["fail_on"])
+    outcome = Outcome.BLOCK if record["blocked"] else Outcome(decision["outcome"])
+    code = exits.exit_code(outcome, fail_on=record.get("fail_on", "block"))
     if arguments.dry_run:
         return _show_nothing_sent(f"the verdict on it is on record (#{standing.id}: {decision['outcome']})", arguments)
     if code is ExitCode.OPEN:
@@ -138,7 +143,9 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
     made: dict[str, Any] = decision | {
         "exit_code": int(ExitCode.OPEN if arguments.exit_zero and code is ExitCode.CLOSED else code),
         "task_id": _task(arguments, environment),
+        "outcome": outcome.value,
         "reviews": [review | {"cached": True} for review in decision["reviews"]],
+        "notices": [notice for notice in decision["notices"] if not notice.startswith("TWOAGENT_DEFER")],
         "recorded": standing.id,
         "tokens_today": None,
         "log_id": None,
@@ -146,7 +153,11 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
     evidence = _circumstances(environment) | {"recorded": standing.id, "fresh": arguments.no_cache}
     row = entries.of_decision(made, evidence, author=standing.author, fingerprint=standing.prompt_fingerprint)
     made["log_id"] = _record(memory.location, [replace(row, latency_sec=None)], None)
-    return _print(made, arguments, environment)
+    try:
+        return _print(made, arguments, environment)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # a row without our seal may hold anything
+        what = f"row {standing.id} of the log says that this change was blocked, and is damaged"
+        raise GitError(what, "look at it, and take it out of the log if nobody wrote it") from error
 
 
 def _task(arguments: argparse.Namespace, environment: Environment) -> str | None:
@@ -175,7 +186,13 @@ def _entries(gate: "Gate", decision: "Decision", made: Mapping[str, Any], memory
     author = prepared.author.label if prepared else None
     rows = [
         entries.of_call(
-            call, author=author, tree=gate.trees.tree, task_id=task_id, fail_on=gate.fail_on, expires=gate.expires
+            call,
+            author=author,
+            tree=gate.trees.tree,
+            base=gate.trees.base,
+            task_id=task_id,
+            fail_on=gate.fail_on,
+            expires=gate.expires,
         )
         for call in gate.calls
     ]

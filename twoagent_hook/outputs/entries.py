@@ -13,7 +13,9 @@ if TYPE_CHECKING:  # a failure is logged as well where the gate itself can't be 
 _REPLY_LIMIT = 64_000  # characters of a reply that are kept
 
 
-def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None, fail_on: str, expires: str) -> Entry:
+def of_call(
+    call: "Call", *, author: str | None, tree: str, task_id: str | None, base: str, fail_on: str, expires: str
+) -> Entry:
     """The row of one request to a model.
 
     Args:
@@ -21,7 +23,13 @@ def of_call(call: "Call", *, author: str | None, tree: str, task_id: str | None,
         expires: until when it may be taken again.
     """
     reply = call.reply
-    answer = {"part": call.prompt.digest, "review": _kept(call), "fail_on": fail_on, "expires": expires}
+    answer = {
+        "base": base,
+        "part": call.prompt.digest,
+        "review": _kept(call),
+        "fail_on": fail_on,
+        "expires": expires,
+    }
     return Entry(
         role="reviewer",
         result=call.result,

@@ -118,11 +118,15 @@ def _scope(payload: Mapping[str, Any]) -> str:
     return f"{files} +{coverage['added']} −{coverage['removed']}"
 
 
-def _effort(payload: Mapping[str, Any]) -> str:
-    """What it took: `8 s · 5.2k tokens, $0.01 · today 31k`, or where it was recorded."""
+def _effort(payload: Mapping[str, Any], reviews: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """What it took: `8 s · 5.2k tokens, $0.01 · today 31k`, or where it was recorded.
+
+    Args:
+        reviews: whose effort is meant; None: that of all of them.
+    """
     if payload.get("recorded") is not None:
         return f"on record as #{payload['recorded']}"
-    reviews = payload["reviews"]
+    reviews = payload["reviews"] if reviews is None else reviews
     seconds = max((review["latency_sec"] for review in reviews), default=None)
     tokens = sum(review[key] or 0 for review in reviews for key in ("prompt_tokens", "output_tokens"))
     costs = [review["cost_usd"] for review in reviews if review.get("cost_usd") is not None]
@@ -271,7 +275,7 @@ def _head(payload: Mapping[str, Any]) -> Iterator[Row]:
         label = _LABELS.get(payload["outcome"], payload["outcome"])
         yield _plain(f"{'Verdict' if verdict else 'Outcome'}: {label}", "bold")
     for review in payload["reviews"]:
-        spent = _effort(payload)
+        spent = _effort(payload, [review])
         who = f"{_model(review)} ({review['provider']}, {review['origin']})"
         yield _plain(f"{who} · {spent}" if spent else who, lead="reviewer: ")
     if payload["coverage"] is not None:

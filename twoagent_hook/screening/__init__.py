@@ -295,7 +295,8 @@ def _by_name(file: FileChange, excluded: Matcher, generated: Mapping[str, bool])
 @cache
 def sensitive() -> Matcher:
     """Whether content acts by lying at this path (hooks, CI, what instructs agents, build scripts)."""
-    return matcher(tuple(known_files()["sensitive"]["patterns"]))
+    matches = matcher(tuple(pattern.lower() for pattern in known_files()["sensitive"]["patterns"]))
+    return lambda path: matches(path.lower())  # some file systems make no difference
 
 
 def moves(
@@ -306,14 +307,20 @@ def moves(
     Args:
         pairs: source, path, and whether the content is equal.
     """
-    acts, excluded = sensitive(), matcher(config.exclude)
+    acts, excluded, fixtures = sensitive(), matcher(config.exclude), matcher(config.secret_fixtures)
     by_path = {file.path: file for file in files}
     found: set[str] = set()
     for source, path, exact in pairs:
         withheld = any(_by_name(by_path[name], excluded, generated) for name in (source, path))
-        if exact and not withheld and _folds(by_path[source], by_path[path], acts):
+        judged = _tests(source) or _tests(path) or fixtures(source) != fixtures(path)  # a rule looks at its lines
+        if exact and not withheld and not judged and _folds(by_path[source], by_path[path], acts):
             found |= {source, path}
     return frozenset(found)
+
+
+def _tests(path: str) -> bool:
+    """Whether it may be one of the tests, which a move can take out of their number."""
+    return "test" in path.lower() or "spec" in path.lower()
 
 
 def _folds(source: FileChange, path: FileChange, acts: Matcher) -> bool:
