@@ -37,7 +37,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-import run
+from ground import FLOOR, SCRIPT, environment
 
 from twoagent_hook import __version__
 
@@ -324,7 +324,7 @@ class Bench:
         config = self.home / ".config" / "twoagent-hook" / "config.toml"
         config.parent.mkdir(parents=True)
         config.write_text(f'reviewers = ["bench:bench"]\n[providers.bench]\nbase-url = "{self.root}/v1"\n')
-        self.variables = run.environment(self.home)
+        self.variables = environment(self.home)
         # First our own Python, for whoever asks for `python3`: a version manager's stand-in for it takes longer.
         self.variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self.variables["PATH"]])
         self.template = repository(self.folder / "template", self.variables)
@@ -426,7 +426,7 @@ def cases(bench: Bench, peers: Path) -> list[Case]:
 
 def floors(bench: Bench) -> list[Case]:
     python = f"Python {platform.python_version()}"
-    floor = run.FLOOR.format(url=f"{bench.root}/v1")
+    floor = FLOOR.format(url=f"{bench.root}/v1")
     place, variables = bench.template, bench.variables
     version = git(place, variables, "--version").split()[2]
     return [
@@ -450,7 +450,7 @@ def our_cases(bench: Bench) -> list[Case]:
 
         return Case("twoagent-hook", __version__, what, command, place, variables, before, reviews=fresh)
 
-    review = [str(run.SCRIPT), "review"]
+    review = [str(SCRIPT), "review"]
     hooked = case("a plain git hook, `git commit`", ["git", "commit", "-qm", "change"], bench.variables, "hook")
     hook = hooked.place / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)

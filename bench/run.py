@@ -25,10 +25,8 @@ from typing import NamedTuple
 
 import peers
 import screening
+from ground import BIN, FLOOR, LIGHT_FLOOR, QUICK_FLOOR, ROOT, SCRIPT, environment
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
-SCRIPT = BIN / "twoagent-hook"
 SIZES = (1, 5, 50, 500, 5000)
 LARGE = 200 << 20  # bytes
 PARTS = ((3, 4), (8, 4), (10, 4), (12, 8))  # requests of one second each, and how many at once
@@ -56,15 +54,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *values: object) -> None:
         pass
-
-
-FLOOR = """
-import openai, git, rich
-client = openai.OpenAI(api_key="x", base_url={url!r}, max_retries=0)
-client.chat.completions.create(model="bench", messages=[{{"role": "user", "content": "receipt-a: a\\nreceipt-b: b"}}])
-"""
-LIGHT_FLOOR = "import git, rich"
-QUICK_FLOOR = "import subprocess; subprocess.run(['git', 'rev-parse', 'HEAD'], capture_output=True)"
 
 
 # --- places -------------------------------------------------------------------------------------------------------
@@ -119,19 +108,6 @@ def _begun(folder: Path, environment: dict[str, str]) -> Callable[..., None]:
 
     git("init", "-q", "-b", "main")
     return git
-
-
-def environment(home: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    person = {
-        f"GIT_{who}_{what}": "bench@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
-    folders = {
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_STATE_HOME": str(home / ".state"),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-    }
-    return kept | person | folders | {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 # --- measuring ----------------------------------------------------------------------------------------------------

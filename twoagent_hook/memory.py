@@ -52,6 +52,8 @@ class Memory(NamedTuple):
 
     def answers(self) -> Answers:
         """What reviewers answered about them."""
+        if self.unread is not None:  # nor would it be read a moment later, and a lock is waited for
+            return Answers()
         rows, _ = _rows(self.location, self.trees, "reviewer")
         return Answers(tuple(records.genuine(rows, self.seal)), tuple(rows))
 

@@ -15,7 +15,6 @@ from twoagent_hook.exits import ExitCode, Failure, Outcome
 from twoagent_hook.git import Location, Trees, Workspace
 
 if TYPE_CHECKING:
-    from twoagent_hook.backends.base import Request
     from twoagent_hook.gate import Gate, Preview
     from twoagent_hook.memory import Memory
     from twoagent_hook.options import Options
@@ -323,6 +322,14 @@ def _deliver(text: str, path: str | None) -> bool:
     return True
 
 
+def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
+    """Exactly what would be sent and to whom; nothing is."""
+    from twoagent_hook.outputs import preview as shown
+
+    console.write(shown.as_json(preview) if arguments.output_format == "json" else shown.as_text(preview))
+    return int(ExitCode.OPEN)
+
+
 def _show_nothing_sent(why: str, arguments: argparse.Namespace) -> int:
     if arguments.output_format == "json":
         made: dict[str, Any] = {"version": 1, "reviewer": None, "nothing_sent_because": why, "requests": []}
@@ -330,59 +337,3 @@ def _show_nothing_sent(why: str, arguments: argparse.Namespace) -> int:
     else:
         console.write(f"nothing would be sent: {why}\n")
     return int(ExitCode.OPEN)
-
-
-def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
-    """Exactly what would be sent and to whom; nothing is."""
-    if arguments.output_format == "json":
-        requests = [
-            {
-                "method": request.method,
-                "url": request.url,
-                "headers": dict(request.headers),
-                "body": dict(request.body),
-                "stdin": request.stdin,
-            }
-            for request in preview.requests
-        ]
-        reviewer = preview.reviewer.spec if preview.reviewer else None
-        made = {"version": 1, "reviewer": reviewer, "nothing_sent_because": preview.nobody, "requests": requests}
-        console.write(json.dumps(made) + "\n")
-    else:
-        console.write("\n".join(_preview_lines(preview)) + "\n")
-    return int(ExitCode.OPEN)
-
-
-_SPOKEN = ("messages", "instructions", "input")  # what is said, in the words of each API
-
-
-def _words(request: "Request") -> "list[str]":
-    """What a reviewer would read, whichever way it is put to it."""
-    from twoagent_hook import visible
-
-    body = request.body
-    system = [{"role": "system", "content": body["instructions"]}] if "instructions" in body else []
-    messages = [*system, *body.get("messages", ()), *body.get("input", ())]
-    parts = [(message["role"], message["content"]) for message in messages]
-    parts += [("standard input", request.stdin)] if request.stdin is not None else []
-    return [line for name, text in parts for line in ("", f"--- {name} ---", visible.block(text))]
-
-
-def _preview_lines(preview: "Preview") -> "list[str]":
-    from twoagent_hook import visible
-
-    prepared = preview.prepared
-    lines = [f"author: {prepared.author.label}"]
-    if preview.reviewer is not None:
-        lines.append(f"reviewer: {preview.reviewer.spec} at {preview.reviewer.origin}")
-    lines += [f"rule {finding.kind}: {finding.place} {finding.title}" for finding in prepared.rule_findings]
-    if preview.nobody is not None:
-        lines.append(f"nothing would be sent: {preview.nobody}")
-    for request in preview.requests:
-        lines += ["", f"{request.method} {request.url}"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        lines += [f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key not in _SPOKEN]
-        lines += _words(request)
-    for prompt in preview.prompts:
-        lines += ["", "--- system ---", visible.block(prompt.system), "", "--- user ---", visible.block(prompt.user)]
-    return lines

@@ -1,0 +1,61 @@
+"""What a dry run shows: exactly what would be sent, and to whom; pure."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from twoagent_hook import visible
+from twoagent_hook.backends.base import Request
+from twoagent_hook.gate import Preview
+
+_SPOKEN = ("messages", "instructions", "input")  # what is said, in the words of each API
+
+
+def as_json(preview: Preview) -> str:
+    """One object, as `nothing` makes it where nothing would be sent at all."""
+    requests = [
+        {
+            "method": request.method,
+            "url": request.url,
+            "headers": dict(request.headers),
+            "body": dict(request.body),
+            "stdin": request.stdin,
+        }
+        for request in preview.requests
+    ]
+    reviewer = preview.reviewer.spec if preview.reviewer else None
+    made = {"version": 1, "reviewer": reviewer, "nothing_sent_because": preview.nobody, "requests": requests}
+    return json.dumps(made) + "\n"
+
+
+def as_text(preview: Preview) -> str:
+    """The same for people."""
+    return "\n".join(_lines(preview)) + "\n"
+
+
+def _lines(preview: Preview) -> Iterator[str]:
+    prepared = preview.prepared
+    yield f"author: {prepared.author.label}"
+    if preview.reviewer is not None:
+        yield f"reviewer: {preview.reviewer.spec} at {preview.reviewer.origin}"
+    yield from (f"rule {finding.kind}: {finding.place} {finding.title}" for finding in prepared.rule_findings)
+    if preview.nobody is not None:
+        yield f"nothing would be sent: {preview.nobody}"
+    for request in preview.requests:
+        yield from ("", f"{request.method} {request.url}")
+        yield from (f"{name}: {value}" for name, value in request.headers.items())
+        yield from (f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key not in _SPOKEN)
+        yield from _words(request)
+    for prompt in preview.prompts:
+        yield from ("", "--- system ---", visible.block(prompt.system), "", "--- user ---", visible.block(prompt.user))
+
+
+def _words(request: Request) -> Iterator[str]:
+    """What a reviewer would read, whichever way it is put to it."""
+    body = request.body
+    system = [{"role": "system", "content": body["instructions"]}] if "instructions" in body else []
+    messages: list[Any] = [*system, *body.get("messages", ()), *body.get("input", ())]
+    parts = [(message["role"], message["content"]) for message in messages]
+    parts += [("standard input", request.stdin)] if request.stdin is not None else []
+    for name, text in parts:
+        yield from ("", f"--- {name} ---", visible.block(text))
