@@ -149,6 +149,15 @@ def changed(repo: Repo) -> Repo:
 
 
 @pytest.fixture
+def large(repo: Repo) -> Repo:
+    """A repository with three modules staged, each of which fills a request of 9,500 tokens by itself."""
+    repo.environment["LOOP_KEY"] = "sk-loop-0123456789"
+    for name in "abc":
+        repo.stage(f"{name}.py", "".join(f"value_{name}_{number} = 'aaaaaaaaaaaaaaaa'\n" for number in range(400)))
+    return repo
+
+
+@pytest.fixture
 def git_binary() -> str:
     found = shutil.which("git")
     assert found

@@ -865,3 +865,11 @@ def test_versions_are_those_of_what_runs(machine: Repo) -> None:
     assert versions["python"] == ".".join(str(part) for part in sys.version_info[:3])
     assert machine.git("--version").endswith(versions["git"])
     assert machine.run("--version").out.strip().endswith(versions["twoagent-hook"])
+
+
+def test_a_ceiling_of_the_users_own_is_among_the_settings(changed: Repo, configure: Callable[..., Path]) -> None:
+    configure("http://127.0.0.1:9/v1", "max-tokens-per-day = 5000\nmax-cost-per-month = 2.5\n")
+    said = changed.call("doctor").out
+    assert "max-tokens-per-day = 5000" in said
+    assert "max-cost-per-month = 2.5" in said
+    assert "Provider(" not in said

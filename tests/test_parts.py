@@ -143,15 +143,6 @@ def test_what_is_far_too_large_is_not_cut_in_vain(monkeypatch: pytest.MonkeyPatc
 # --- asking -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def large(repo: Repo) -> Repo:
-    """A repository with three modules staged, each of which fills a request of 8,000 tokens by itself."""
-    repo.environment["LOOP_KEY"] = "sk-loop-0123456789"
-    for name in "abc":
-        repo.stage(f"{name}.py", "".join(f"value_{name}_{number} = 'aaaaaaaaaaaaaaaa'\n" for number in range(400)))
-    return repo
-
-
 LIMITS = "max-input-tokens = 9500\n"
 
 

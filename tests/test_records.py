@@ -692,15 +692,6 @@ def test_a_seal_knows_its_own_marks_alone() -> None:
 LIMITS = "max-input-tokens = 9500\n"
 
 
-@pytest.fixture
-def large(repo: Repo) -> Repo:
-    """Three modules staged, each of which fills a request by itself."""
-    repo.environment["LOOP_KEY"] = "sk-loop-0123456789"
-    for name in "abc":
-        repo.stage(f"{name}.py", "".join(f"value_{name}_{number} = 'aaaaaaaaaaaaaaaa'\n" for number in range(400)))
-    return repo
-
-
 def shown(request: Any) -> str:
     """Which of the modules a request shows."""
     return next(name for name in "abc" if f"=== {name}.py" in request.user)

@@ -17,7 +17,7 @@ from twoagent_hook.errors import ConfigError, RefusedError, TwoAgentError, Unrev
 from twoagent_hook.exits import Failure, Outcome, exit_code, failure_of
 from twoagent_hook.git import Location, Workspace
 from twoagent_hook.hooks import Hooks
-from twoagent_hook.keys import POLICY, Layer
+from twoagent_hook.keys import POLICY, USER, Layer
 from twoagent_hook.loops import run_async
 from twoagent_hook.preparation import author_of
 from twoagent_hook.probing import Probe
@@ -305,9 +305,9 @@ def _log(location: Location | None) -> tuple[int | None, str | None]:
 
 
 def setting_rows(found: Config) -> list[tuple[str, Any, str]]:
-    """Each policy key with its value and where it comes from."""
+    """Each key but `providers`, with its value and where it comes from."""
     rows = []
-    for key in (*POLICY, "prefer", "author-from-transcript"):
+    for key in (key for key in dict.fromkeys((*POLICY, *USER)) if key != "providers"):
         value = getattr(found, key.replace("-", "_"))
         if key == "rules":
             value = {name: effect.label for name, effect in value.items()}
