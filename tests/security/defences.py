@@ -109,6 +109,7 @@ DEFENCES = (
         "verdicts expire", "records.py", "datetime.fromisoformat(expires) > (now", "bool(expires) or (now", "44_an", S
     ),
     Defence("a block stands", "records.py", "next(iter(blocks), None) or", "None or", "44_a_second", S),
+    Defence("a block in a part stands", "gate.py", "        if blocks:", "        if False:", "44_a_second", S),
     Defence(
         "the author of a kept verdict",
         "inquiry.py",

@@ -102,6 +102,18 @@ def test_threat_44_a_second_try_after_a_block(scene: Any) -> None:
     assert len(scene.server.requests) == 1
 
 
+@pytest.mark.parametrize("left", ["gate", "reviewer"])
+def test_threat_44_a_second_try_after_half_of_a_block_is_gone(scene: Any, left: str) -> None:
+    """The decision and the answer that led to it each close the gate by themselves."""
+    scene.stage_evil()
+    scene.blocked()
+    with sqlite3.connect(scene.repo.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
+        connection.execute("DELETE FROM entries WHERE role != ?", (left,))
+    scene.reviewer(approves())
+    assert scene.closed("--author", "gpt-5.5")["outcome"] == "block"
+    assert len(scene.server.requests) == 1
+
+
 def test_threat_45_a_log_that_the_repository_brings(scene: Any, tmp_path: Path) -> None:
     """Written with the sender's own installation, and unpacked with the rest of their `.git`."""
     scene.stage_evil()
