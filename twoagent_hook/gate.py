@@ -27,10 +27,7 @@ from twoagent_hook.preparation import Prepared, prepare
 from twoagent_hook.progress import waiting
 from twoagent_hook.prompts import Prompt
 from twoagent_hook.reviews import Review, merge
-from twoagent_hook.screening import (
-    Reason,
-    Withheld,
-)
+from twoagent_hook.screening import Reason, Withheld
 from twoagent_hook.settings import Settings
 from twoagent_hook.snapshots import Snapshot
 from twoagent_hook.trajectory import Log, LogError

@@ -65,7 +65,7 @@ class Inquiry:
         """
         found: dict[str, list[Review]] = {}
         for entry in entries:
-            part, review = entry.evidence.get("part"), self._kept(entry)
+            part, review = entry.evidence.get("part"), _kept(entry) if self._holds(entry) else None
             if isinstance(part, str) and review is not None and self._accepts(review):
                 found.setdefault(part, []).append(review)
         return {
@@ -76,26 +76,15 @@ class Inquiry:
 
     def blocks(self, entries: Sequence[Entry]) -> list[Review]:
         """The blocks on record about these trees, whoever gave them to whatever question."""
-        found = []
-        for entry in entries:
-            expires = entry.evidence.get("expires")
-            same = entry.evidence.get("base") == self.screened.base and isinstance(expires, str)
-            review = kept.review(entry.evidence.get("review"), entry.id or 0, str(expires)) if same else None
-            if review is not None and review.verdict is Verdict.BLOCK and records.current(expires):
-                found.append(review)
-        return found
+        found = (_kept(entry) for entry in entries if entry.evidence.get("base") == self.screened.base)
+        return [review for review in found if review is not None and review.verdict is Verdict.BLOCK]
 
-    def _kept(self, entry: Entry) -> Review | None:
-        """The answer in a row, where it still holds under the threshold of now.
+    def _holds(self, entry: Entry) -> bool:
+        """Whether an answer holds under the threshold of now.
 
         Under "block" more had to be right with a reply for it to be accepted (its receipt) than under another one.
         """
-        expires, threshold = entry.evidence.get("expires"), entry.evidence.get("fail_on")
-        if not records.current(expires) or not isinstance(expires, str):
-            return None
-        if threshold not in {"block", self.config.fail_on}:
-            return None
-        return kept.review(entry.evidence.get("review"), entry.id or 0, expires)
+        return entry.evidence.get("fail_on") in {"block", self.config.fail_on}
 
     def _accepts(self, review: Review) -> bool:
         """Whether the policy names this reviewer at this place, and it differs from who may be the author now."""
@@ -208,6 +197,14 @@ class Inquiry:
                 f"{config.max_cost_per_month:g}",
                 f"raise it in {config.sources['max-cost-per-month']}, or name a reviewer on this machine",
             )
+
+
+def _kept(entry: Entry) -> Review | None:
+    """The answer in a row, where there is one that has not expired."""
+    expires = entry.evidence.get("expires")
+    if not isinstance(expires, str) or not records.current(expires):
+        return None
+    return kept.review(entry.evidence.get("review"), entry.id or 0, expires)
 
 
 def costs(calls: Sequence[Call]) -> list[spending.Used]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from twoagent_hook import visible
 from twoagent_hook.backends.base import Identity, Reply, Usage
@@ -101,29 +102,27 @@ def _merged(parts: Sequence[Review]) -> Review:
             prompt_tokens=_sum(part.usage.prompt_tokens for part in parts),
             output_tokens=_sum(part.usage.output_tokens for part in parts),
             cached_tokens=_sum(part.usage.cached_tokens for part in parts),
-            cost_usd=_total(part.usage.cost_usd for part in parts),
+            cost_usd=_sum(part.usage.cost_usd for part in parts),
         ),
         latency=max(part.latency for part in parts),
         attempts=sum(part.attempts for part in parts),
-        recorded=_newest(part.recorded for part in parts),
+        recorded=newest(part.recorded for part in parts),
         expires=min((part.expires for part in parts if part.expires), default=None),
     )
 
 
-def _newest(rows: Iterable[int | None]) -> int | None:
-    """The newest row, where all of the parts come from the log."""
+def newest(rows: Iterable[int | None]) -> int | None:
+    """The newest row of the log, where everything comes from it."""
     found = list(rows)
     known = [row for row in found if row is not None]
     return max(known) if known and len(known) == len(found) else None
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+_Number = TypeVar("_Number", int, float)
 
 
-def _total(costs: Iterable[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
+def _sum(numbers: Iterable[_Number | None]) -> _Number | None:
+    known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 
 

@@ -43,7 +43,7 @@ def add(folder: str, used: Iterable[Used], now: datetime | None = None) -> bool:
     """Append what was used, in one write, so that runs side by side lose nothing.
 
     Returns:
-        False where it can't be kept; also where there is nothing to keep.
+        whether it can be kept; with nothing to append, whether something could be.
     """
     now = now or datetime.now(UTC)
     lines = [f"{now:%Y-%m-%d}\t{item.tokens}\t{_cost(item.cost)}\n" for item in used]

@@ -1,7 +1,6 @@
 """`twoagent-hook review`: review what is staged."""
 
 import argparse
-import json
 import shlex
 import signal
 import sys
@@ -115,7 +114,7 @@ def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int
         decision = replace(decision, notices=(*decision.notices, memory.unread))
     made = payload.of(decision, task_id=_task(arguments, environment))
     folder = config.state_folder(environment.get("TWOAGENT_HOME"))
-    if spending.add(folder, inquiry.costs(gate.calls)) and gate.calls:
+    if gate.calls and spending.add(folder, inquiry.costs(gate.calls)):
         made["tokens_today"] = spending.read(folder).tokens_today
     made["log_id"] = _record(memory.location, _entries(gate, decision, made, memory), memory.seal)
     code = _print(made, arguments, environment)
@@ -331,9 +330,7 @@ def _show_preview(preview: "Preview", arguments: argparse.Namespace) -> int:
 
 
 def _show_nothing_sent(why: str, arguments: argparse.Namespace) -> int:
-    if arguments.output_format == "json":
-        made: dict[str, Any] = {"version": 1, "reviewer": None, "nothing_sent_because": why, "requests": []}
-        console.write(json.dumps(made) + "\n")
-    else:
-        console.write(f"nothing would be sent: {why}\n")
+    from twoagent_hook.outputs import preview as shown
+
+    console.write(shown.nothing_as_json(why) if arguments.output_format == "json" else shown.nothing_as_text(why))
     return int(ExitCode.OPEN)

@@ -23,13 +23,6 @@ def of_call(
         expires: until when it may be taken again.
     """
     reply = call.reply
-    answer = {
-        "base": base,
-        "part": call.prompt.digest,
-        "review": _kept(call),
-        "fail_on": fail_on,
-        "expires": expires,
-    }
     return Entry(
         role="reviewer",
         result=call.result,
@@ -42,7 +35,7 @@ def of_call(
         cached_tokens=reply.usage.cached_tokens if reply else None,
         cost_usd=reply.usage.cost_usd if reply else None,
         evidence={
-            **(answer if call.review else {}),
+            **_answer(call, base=base, fail_on=fail_on, expires=expires),
             "origin": call.reviewer.origin,
             "spec": call.reviewer.spec,
             "answered": [visible.excerpt(name, 200) for name in reply.answered] if reply else [],
@@ -61,10 +54,14 @@ def of_call(
     )
 
 
-def _kept(call: "Call") -> dict[str, Any] | None:
+def _answer(call: "Call", *, base: str, fail_on: str, expires: str) -> dict[str, Any]:
+    """What a later run needs to take the answer again; nothing where there was none."""
+    if call.review is None:
+        return {}
     from twoagent_hook import kept
 
-    return kept.data(call.review) if call.review else None
+    review = kept.data(call.review)
+    return {"base": base, "part": call.prompt.digest, "review": review, "fail_on": fail_on, "expires": expires}
 
 
 def of_decision(

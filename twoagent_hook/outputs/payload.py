@@ -8,7 +8,7 @@ from twoagent_hook.exits import Failure, Outcome, exit_code
 from twoagent_hook.findings import Finding
 from twoagent_hook.outputs import plain
 from twoagent_hook.policy import Coverage, Decision
-from twoagent_hook.reviews import Review
+from twoagent_hook.reviews import Review, newest
 
 VERSION = 1
 
@@ -53,9 +53,7 @@ def _recorded(decision: Decision) -> int | None:
     """The newest row of the log that the verdict comes from, where all of it does."""
     if decision.coverage is None or not decision.coverage.complete:
         return None
-    rows = [review.recorded for review in decision.reviews]
-    known = [row for row in rows if row is not None]
-    return max(known) if known and len(known) == len(rows) else None
+    return newest(review.recorded for review in decision.reviews)
 
 
 def _author(author: Author | None) -> dict[str, Any]:

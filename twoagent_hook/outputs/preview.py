@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twoagent_hook import visible
-from twoagent_hook.backends.base import Request
-from twoagent_hook.gate import Preview
+
+if TYPE_CHECKING:  # where a verdict is on record, nobody waits for the gate to be imported
+    from twoagent_hook.backends.base import Request
+    from twoagent_hook.gate import Preview
 
 _SPOKEN = ("messages", "instructions", "input")  # what is said, in the words of each API
 
 
-def as_json(preview: Preview) -> str:
-    """One object, as `nothing` makes it where nothing would be sent at all."""
+def as_json(preview: "Preview") -> str:
+    """One object; `nothing_as_json` makes it where a verdict on record leaves nothing to send."""
     requests = [
         {
             "method": request.method,
@@ -23,24 +25,38 @@ def as_json(preview: Preview) -> str:
         }
         for request in preview.requests
     ]
-    reviewer = preview.reviewer.spec if preview.reviewer else None
-    made = {"version": 1, "reviewer": reviewer, "nothing_sent_because": preview.nobody, "requests": requests}
+    return _object(preview.reviewer.spec if preview.reviewer else None, preview.nobody, requests)
+
+
+def nothing_as_json(why: str) -> str:
+    return _object(None, why, [])
+
+
+def nothing_as_text(why: str) -> str:
+    return f"{_NOTHING}{why}\n"
+
+
+_NOTHING = "nothing would be sent: "
+
+
+def _object(reviewer: str | None, nobody: str | None, requests: list[dict[str, Any]]) -> str:
+    made = {"version": 1, "reviewer": reviewer, "nothing_sent_because": nobody, "requests": requests}
     return json.dumps(made) + "\n"
 
 
-def as_text(preview: Preview) -> str:
+def as_text(preview: "Preview") -> str:
     """The same for people."""
     return "\n".join(_lines(preview)) + "\n"
 
 
-def _lines(preview: Preview) -> Iterator[str]:
+def _lines(preview: "Preview") -> Iterator[str]:
     prepared = preview.prepared
     yield f"author: {prepared.author.label}"
     if preview.reviewer is not None:
         yield f"reviewer: {preview.reviewer.spec} at {preview.reviewer.origin}"
     yield from (f"rule {finding.kind}: {finding.place} {finding.title}" for finding in prepared.rule_findings)
     if preview.nobody is not None:
-        yield f"nothing would be sent: {preview.nobody}"
+        yield f"{_NOTHING}{preview.nobody}"
     for request in preview.requests:
         yield from ("", f"{request.method} {request.url}")
         yield from (f"{name}: {value}" for name, value in request.headers.items())
@@ -50,7 +66,7 @@ def _lines(preview: Preview) -> Iterator[str]:
         yield from ("", "--- system ---", visible.block(prompt.system), "", "--- user ---", visible.block(prompt.user))
 
 
-def _words(request: Request) -> Iterator[str]:
+def _words(request: "Request") -> Iterator[str]:
     """What a reviewer would read, whichever way it is put to it."""
     body = request.body
     system = [{"role": "system", "content": body["instructions"]}] if "instructions" in body else []

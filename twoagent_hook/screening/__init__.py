@@ -127,7 +127,7 @@ def screen(
     """
     sieve = _Sieve(config, generated, inspected or Inspected(), detectors or Detectors(0))
     withheld = [Withheld(sieve.redactor.text(path), Reason.INHERITED) for path in change.inherited]
-    paths = [*(item.path for item in withheld)]
+    paths = [item.path for item in withheld]
     paths += [sieve.take(file, change.functions.get(file.path)) for file in change.files]
     folded = _fold(change.renames, sieve)
     findings = tuple(sieve.findings(change.renames))
