@@ -85,6 +85,11 @@ class Claim(NamedTuple):
     running: bool = False
 
 
+def said(flag: str | None, variable: str | None) -> list[Claim]:
+    """What the command line and the environment name outright."""
+    return [Claim(flag or "", "--author"), Claim(variable or "", "TWOAGENT_AUTHOR")]
+
+
 def detect(variables: Mapping[str, str], claims: Sequence[Claim]) -> Author:
     """Join what is claimed with what coding agents leave in the environment.
 

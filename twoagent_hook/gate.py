@@ -161,18 +161,8 @@ class Gate:
         return Deferral() if ruled or prepared.proven is not None else wish
 
     def _deferred(self, prepared: Prepared, why: str) -> Decision:
-        return Decision(
-            outcome=Outcome.DEFERRED,
-            exit_code=exit_code(Outcome.DEFERRED),
-            tree=self.trees.tree,
-            base=self.trees.base,
-            author=prepared.author,
-            findings=prepared.screened.findings,
-            coverage=prepared.coverage,
-            reasons=(why, self._debt()),
-            numbers=policy.line_numbers(prepared.screened),
-            notices=self._config.notices,
-        )
+        findings = prepared.screened.findings  # what had no room is reviewed later as well
+        return replace(self._unjudged(Outcome.DEFERRED), findings=findings, reasons=(why, self._debt()))
 
     def _debt(self) -> str:
         try:
@@ -323,11 +313,15 @@ class Gate:
 
     def failed(self, failure: Failure) -> Decision:
         """The decision where there is no verdict: nothing of it opens the gate but the policy."""
-        config = self._config
         outcome = failure.outcome
-        if outcome is Outcome.UNREVIEWED and config.on_error == "defer":
+        if outcome is Outcome.UNREVIEWED and self._config.on_error == "defer":
             outcome = Outcome.DEFERRED
-        prepared = self.prepared
+        reasons = (*failure.details, *([self._debt()] if outcome is Outcome.DEFERRED else []))
+        return replace(self._unjudged(outcome), reasons=reasons, problem=failure)
+
+    def _unjudged(self, outcome: Outcome) -> Decision:
+        """A decision without a verdict, with all that is known so far."""
+        config, prepared = self._config, self.prepared
         return Decision(
             outcome=outcome,
             exit_code=exit_code(outcome, fail_on=config.fail_on, on_error=config.on_error),
@@ -337,8 +331,6 @@ class Gate:
             findings=prepared.rule_findings if prepared else (),
             coverage=prepared.coverage if prepared else None,
             numbers=policy.line_numbers(prepared.screened) if prepared else (0, 0),
-            reasons=(*failure.details, *([self._debt()] if outcome is Outcome.DEFERRED else [])),
-            problem=failure,
             notices=config.notices,
         )
 

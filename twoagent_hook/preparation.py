@@ -69,11 +69,8 @@ class Prepared:
 
 def author_of(environment: Environment, given: str | None, config: Config) -> Author:
     """Who may have written what is staged; `given` is what the command line says."""
-    claims = [
-        Claim(given or "", "--author"),
-        Claim(environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"),
-        Claim(config.author or "", config.sources.get("author", "")),
-    ]
+    claims = authors.said(given, environment.get("TWOAGENT_AUTHOR"))
+    claims.append(Claim(config.author or "", config.sources.get("author", "")))
     if config.author_from_transcript:
         claims += transcripts.claims(environment.variables)
     return authors.detect(environment.variables, claims)

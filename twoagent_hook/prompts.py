@@ -119,25 +119,21 @@ def pack(
     """
     system = system_message(config, own_prompt)
     sections = [whole(file) for file in screened.files]
-    listed = listing(screened, (), config.max_input_tokens // _LISTED)
-    frame = _Frame(guidelines, listed)
-    room = config.max_input_tokens - estimate(system) - estimate(_message(frame, Part((), 1, 1), _BLANK))
+    digest = _digest("\n".join(section.text for section in sections))
     risk = Risk(config.protect)
+    frame, room = _framed(screened, (), config, guidelines, system)
     division = fit(sections, screened.functions, room, config.max_requests, risk)
     unsent = _unsent(division)
     if unsent:  # to name them takes room too
-        named = listing(screened, unsent, config.max_input_tokens // _LISTED)
-        room -= max(0, estimate(named) - estimate(listed)) + _SPARE
+        room = min(room, _framed(screened, unsent, config, guidelines, system)[1]) - _SPARE
         division = fit(sections, screened.functions, room, config.max_requests, risk)
         unsent = _unsent(division)
-    digest = hashlib.sha256("\n".join(section.text for section in sections).encode("utf-8", "replace")).hexdigest()
+        frame, _ = _framed(screened, unsent, config, guidelines, system)
     unread = any(not item.reason.complete for item in screened.withheld)  # then no room would be enough
     lacking = _lacking(sections, config, room, risk) if unsent and not unread else None
     vital = tuple(file.path for file in division.left_out if risk.rank(file) is Rank.VITAL)
     if not division.parts and (unsent or not _anything_to_judge(screened)):
         return Packing((), unsent, digest, lacking, vital)
-    if unsent:
-        frame = frame._replace(listed=listing(screened, unsent, config.max_input_tokens // _LISTED))
     parts = division.parts or ((),)
     shaping = "\0".join((system, config.prompt, *map(str, guidelines)))
     of_all = _Shared(system, None if config.prompt == SEED else reply_schema(), _digest(shaping)[:16])
@@ -147,6 +143,19 @@ def pack(
         for number, sections in enumerate(parts, 1)
     )
     return Packing(tuple(made), unsent, digest, lacking, vital)
+
+
+def _framed(
+    screened: ScreenedChange,
+    unsent: tuple[Withheld, ...],
+    config: Config,
+    guidelines: tuple[Guideline, ...],
+    system: str,
+) -> tuple["_Frame", int]:
+    """What every request carries where this is left out, and the tokens that are left beside it."""
+    frame = _Frame(guidelines, listing(screened, unsent, config.max_input_tokens // _LISTED))
+    taken = estimate(system) + estimate(_message(frame, Part((), 1, 1), _BLANK))
+    return frame, config.max_input_tokens - taken
 
 
 def _unsent(division: Division) -> tuple[Withheld, ...]:

@@ -42,7 +42,7 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
     own = b"" if options.isolated else files.read(path, _TEXT_LIMIT) or b""
     if b"author-from-transcript" in own:
         return None
-    claims = [author.Claim(options.author or "", "--author"), author.Claim(*_claimed(environment))]
+    claims = author.said(options.author, environment.get("TWOAGENT_AUTHOR"))
     candidates = author.detect(environment.variables, claims).candidates
     flags = {name: value for name, value in options.flags.items() if name not in _UNNOTED}
     parts = (
@@ -57,10 +57,6 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
         sources,
     )
     return hashlib.sha256(json.dumps(parts).encode() + own).hexdigest()
-
-
-def _claimed(environment: Environment) -> tuple[str, str]:
-    return environment.get("TWOAGENT_AUTHOR") or "", "TWOAGENT_AUTHOR"
 
 
 def redirecting() -> list[str]:
