@@ -1,7 +1,9 @@
 """What the benchmarks stand on: the product as it is installed here, floors, and an environment with nothing in it."""
 
+import json
 import os
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,3 +30,19 @@ def environment(home: Path) -> dict[str, str]:
         "XDG_CACHE_HOME": str(home / ".cache"),
     }
     return kept | person | folders | {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def answer(handler: BaseHTTPRequestHandler, text: str) -> None:
+    """Send JSON with status 200."""
+    body = text.encode()
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def verdict(prompt: str) -> str:
+    """An approval with the receipt of what was asked."""
+    tokens = [line.split(": ")[1] for line in prompt.split("\n") if line.startswith(("receipt-a: ", "receipt-b: "))]
+    return json.dumps({"verdict": "approve", "summary": "", "findings": [], "receipt": "-".join(tokens)})

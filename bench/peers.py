@@ -37,7 +37,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from ground import FLOOR, SCRIPT, environment
+from ground import FLOOR, SCRIPT, answer, environment, verdict
 
 from twoagent_hook import __version__
 
@@ -188,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.bodies.append(0)
         models = [{"id": name, "object": "model"} for name in ("bench", *REPLIES)]
-        self.answer(json.dumps({"object": "list", "data": models}))
+        answer(self, json.dumps({"object": "list", "data": models}))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -202,27 +202,14 @@ class Handler(BaseHTTPRequestHandler):
             ends = [{}, {"done_reason": "stop"}]
             if not request.get("stream", True):
                 parts, ends = [{"message": message, "done": True}], ends[1:]
-            self.answer("".join(json.dumps(said | part | end) + "\n" for part, end in zip(parts, ends, strict=True)))
+            answer(self, "".join(json.dumps(said | part | end) + "\n" for part, end in zip(parts, ends, strict=True)))
             return
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         reply = {"id": "1", "object": "chat.completion", "created": 0, "model": request["model"], "choices": [choice]}
-        self.answer(json.dumps(reply))
-
-    def answer(self, text: str) -> None:
-        body = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        answer(self, json.dumps(reply))
 
     def log_message(self, *values: object) -> None:
         pass
-
-
-def verdict(prompt: str) -> str:
-    tokens = [line.split(": ")[1] for line in prompt.split("\n") if line.startswith(("receipt-a: ", "receipt-b: "))]
-    return json.dumps({"verdict": "approve", "summary": "", "findings": [], "receipt": "-".join(tokens)})
 
 
 def functions(module: int, *, changed: bool) -> str:

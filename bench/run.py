@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import peers
 import screening
-from ground import BIN, FLOOR, LIGHT_FLOOR, QUICK_FLOOR, ROOT, SCRIPT, environment
+from ground import BIN, FLOOR, LIGHT_FLOOR, QUICK_FLOOR, ROOT, SCRIPT, answer, environment, verdict
 
 SIZES = (1, 5, 50, 500, 5000)
 LARGE = 200 << 20  # bytes
@@ -33,7 +33,7 @@ PARTS = ((3, 4), (8, 4), (10, 4), (12, 8))  # requests of one second each, and h
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Approves whatever it is asked about, after the seconds that stand in front of the path."""
+    """Approves whatever it is asked about; after a second where the path says so."""
 
     protocol_version = "HTTP/1.1"
     asked = 0
@@ -43,16 +43,9 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.startswith("/slow/"):
             time.sleep(1)
-        user = request["messages"][-1]["content"]
-        tokens = [line.split(": ")[1] for line in user.split("\n") if line.startswith(("receipt-a: ", "receipt-b: "))]
-        content = json.dumps({"verdict": "approve", "summary": "", "findings": [], "receipt": "-".join(tokens)})
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
-        body = json.dumps({"id": "1", "object": "chat.completion", "model": "bench", "choices": [choice]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        message = {"role": "assistant", "content": verdict(request["messages"][-1]["content"])}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        answer(self, json.dumps({"id": "1", "object": "chat.completion", "model": "bench", "choices": [choice]}))
 
     def log_message(self, *values: object) -> None:
         pass
