@@ -841,3 +841,11 @@ def test_a_dry_run_says_that_nothing_would_be_sent(changed: Repo, server: Server
     fresh = changed.call("review", "--dry-run", "--no-cache", "--output-format", "json").json
     assert len(fresh["requests"]) == 1
     assert asks(server) == 1
+
+
+def test_a_dry_run_knows_of_a_block_of_which_only_the_answer_is_left(blocked: tuple[Repo, Server]) -> None:
+    repo, _ = blocked
+    with sqlite3.connect(repo.root / ".git" / "twoagent-hook" / "trajectory.db") as connection:
+        connection.execute("DELETE FROM entries WHERE role = 'gate'")
+    said = repo.call("review", "--dry-run", "--author", "gpt-5.5").out
+    assert "nothing would be sent: a block on record stands" in said

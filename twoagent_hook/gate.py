@@ -133,7 +133,7 @@ class Gate:
     def _decide(self, prepared: Prepared) -> Decision:
         blocks = self._inquiry(prepared).blocks(self._answers.everything)
         if blocks:  # of a run that came to no decision, say
-            return self._decision(prepared, merge(blocks), ("a block on record stands: nobody was asked again",))
+            return self._decision(prepared, merge(blocks), (_BLOCKED,))
         wish = self._wish(prepared)
         if wish.granted is not None:
             return self._deferred(prepared, wish.granted)
@@ -338,6 +338,8 @@ class Gate:
         """What would be sent and to whom; nothing is."""
         prepared = self.prepare()
         try:
+            if self._inquiry(prepared).blocks(self._answers.everything):
+                return Preview(prepared, None, _BLOCKED)
             later = self._wish(prepared).granted
             unasked = Unasked(later) if later is not None else self._unasked(prepared)
             if unasked is not None:
@@ -353,6 +355,9 @@ class Gate:
             return Preview(prepared, None, f"{error.what}; {error.do}", prompts=prepared.packing.prompts)
         requests = tuple(backend.preview(prompt) for prompt in pending)
         return Preview(prepared, backend.identity, None, requests)
+
+
+_BLOCKED = "a block on record stands: nobody is asked again"
 
 
 def _worse(known: Review | None, fresh: Answer | None) -> bool:
