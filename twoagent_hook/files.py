@@ -1,7 +1,9 @@
-"""Reads files that others may have put in place: regular ones alone, a bounded part of them, never waiting."""
+"""Reads files that others may have put in place: regular ones alone, a bounded part of them; and writes whole ones."""
 
 import os
 import stat
+import tempfile
+from contextlib import suppress
 
 
 def read(path: str, limit: int, *, end: bool = False, private: bool = False, follow: bool = True) -> bytes | None:
@@ -28,6 +30,31 @@ def read(path: str, limit: int, *, end: bool = False, private: bool = False, fol
         return None
     finally:
         os.close(handle)
+
+
+def replace(path: str, text: str) -> None:
+    """Write a file whole or not at all; a symbolic link in its place is replaced, not followed.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name[:40]}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def own(status: os.stat_result) -> bool:
