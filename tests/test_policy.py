@@ -428,7 +428,7 @@ def test_a_refusal_by_family_says_that_another_family_is_demanded() -> None:
 
 def check(asked: str, answered: tuple[str, ...], *suspects: Suspect, independence: str = MODEL) -> None:
     review = replace(reviewed(APPROVE, model=asked), answered=answered)
-    policy.check_answered(review, Author(suspects), Config(independence=independence))
+    policy.check_answered(review.answered, review.reviewer, Author(suspects), Config(independence=independence))
 
 
 FINE = [

@@ -539,7 +539,7 @@ BROKEN: dict[str, Fault] = {
         approves(error={"code": "invalid_prompt", "message": "it went wrong"}), "error", "refuses the request (400)"
     ),
     # what it said
-    "refusal": Fault(outputs(_refusal), "invalid", "declined to review: I can't help with that.", 2),
+    "refusal": Fault(outputs(_refusal), "invalid", "declined to answer: I can't help with that.", 2),
     "refusal-beside-an-approval": Fault(
         outputs(lambda r: [message(approval(r), {"type": "refusal", "refusal": "No."})]), "invalid", "declined", 2
     ),

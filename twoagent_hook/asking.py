@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from twoagent_hook import policy, prompts, replies, reviews, visible
 from twoagent_hook.author import Author
@@ -15,6 +15,8 @@ from twoagent_hook.prompts import Prompt
 from twoagent_hook.reviews import Review
 from twoagent_hook.screening import ScreenedChange
 from twoagent_hook.verdicts import Parsed
+
+T = TypeVar("T")
 
 _QUOTED_LIMIT = 16_000  # characters of an unusable reply that are shown to its author again
 
@@ -72,39 +74,72 @@ async def ask_all(
     return tuple(await asyncio.gather(*(one(prompt) for prompt in asked)))
 
 
-async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
-    opens = policy.opens(question.config.fail_on)
-    reviewer = question.backend.identity
+class Exchange(NamedTuple):
+    """How a prompt is put to a backend.
+
+    Attributes:
+        wanted: what the reply should be, in messages: `review`, say.
+        repair: what to say to a reply that can't be used, by the reason.
+        deadline: in the time of `time.monotonic`.
+    """
+
+    backend: Backend
+    prompt: Prompt
+    wanted: str
+    repair: Callable[[str], str]
+    deadline: float
+
+
+async def put(exchange: Exchange, read: Callable[[Reply], T], calls: list[Call]) -> tuple[Reply, T]:
+    """A reply that can be used, and what `read` makes of it; asked for once more where the first can't be.
+
+    Args:
+        read: raises InvalidReplyError for one that can't.
+        calls: grows by one for each request that failed; the last one is for the caller to add.
+
+    Raises:
+        TwoAgentError: there is none.
+    """
+    who, wanted = exchange.backend.identity, exchange.wanted
     correction: tuple[str, str] | None = None
     unusable = ""
     while True:
         try:
-            reply = await _call(question, prompt, correction, calls)
+            reply = await _call(exchange, correction, calls)
         except UnreviewedError as error:
             if correction is None:
                 raise
             # It was reached, and what it said was no review: that is not the same as nobody there.
-            what = f"{reviewer.spec} gave no usable review ({unusable}); asked again, {error.what}"
+            what = f"{who.spec} gave no usable {wanted} ({unusable}); asked again, {error.what}"
             raise InvalidReplyError(what, error.do) from None
         try:
-            parsed = replies.read(reply, prompt.receipt, opens)
+            return reply, read(reply)
         except InvalidReplyError as error:
-            _note(calls, reviewer, prompt, reply, failure_of(error))
+            _note(calls, who, exchange.prompt, reply, failure_of(error))
             if correction is not None:
-                what = f"{reviewer.spec} gave no usable review, asked twice: {error.what}"
+                what = f"{who.spec} gave no usable {wanted}, asked twice: {error.what}"
                 raise InvalidReplyError(what, error.do) from None
             unusable = error.what
             said = visible.told(visible.block(reply.text[:_QUOTED_LIMIT])) or "(empty)"
-            correction = (said, prompts.repair(error.what, prompt))
-            continue
-        return _accept(question, prompt, reply, parsed, calls)
+            correction = (said, exchange.repair(error.what))
+
+
+async def _ask(question: Question, prompt: Prompt, calls: list[Call]) -> Review:
+    opens = policy.opens(question.config.fail_on)
+
+    def repair(reason: str) -> str:
+        return prompts.repair(reason, prompt)
+
+    exchange = Exchange(question.backend, prompt, "review", repair, question.deadline)
+    reply, parsed = await put(exchange, lambda reply: replies.read(reply, prompt.receipt, opens), calls)
+    return _accept(question, prompt, reply, parsed, calls)
 
 
 def _accept(question: Question, prompt: Prompt, reply: Reply, parsed: Parsed, calls: list[Call]) -> Review:
     reviewer = question.backend.identity
     review = reviews.review(parsed, reply, reviewer, question.screened)
     try:
-        policy.check_answered(review, question.author, question.config)
+        policy.check_answered(review.answered, reviewer, question.author, question.config)
     except TwoAgentError as error:
         _note(calls, reviewer, prompt, reply, failure_of(error))
         raise
@@ -113,15 +148,16 @@ def _accept(question: Question, prompt: Prompt, reply: Reply, parsed: Parsed, ca
     return review
 
 
-async def _call(question: Question, prompt: Prompt, correction: tuple[str, str] | None, calls: list[Call]) -> Reply:
+async def _call(exchange: Exchange, correction: tuple[str, str] | None, calls: list[Call]) -> Reply:
+    prompt, backend = exchange.prompt, exchange.backend
     started = time.monotonic()
 
     def note(failure: Failure) -> None:
         spent = time.monotonic() - started
-        calls.append(Call(question.backend.identity, prompt, failure.outcome.result, spent, None, failure))
+        calls.append(Call(backend.identity, prompt, failure.outcome.result, spent, None, failure))
 
     try:
-        return await question.backend.complete(prompt, question.deadline, correction)
+        return await backend.complete(prompt, exchange.deadline, correction)
     except TwoAgentError as error:
         note(failure_of(error))
         raise

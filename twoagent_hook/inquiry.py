@@ -4,7 +4,7 @@ Who can't be reached for a request is followed by the next; a bad answer, and a 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ class Inquiry:
         if policy.not_independent(named, self.author, self.config.independence) is not None:
             return False
         try:
-            policy.check_answered(review, self.author, self.config)
+            policy.check_answered(review.answered, review.reviewer, self.author, self.config)
         except TwoAgentError:
             return False
         return True
@@ -133,8 +133,8 @@ class Inquiry:
         if not prompts:
             return Asked(())
         ranking = self.rank()
-        _check_clean(prompts)
-        self._check_ceilings(prompts)
+        check_clean(prompts)
+        check_ceilings(self.config, self.environment.variables, prompts)
         if time.monotonic() >= self.deadline:
             what = f"the time of {self.config.timeout:g} s was over before anybody was asked"
             raise UnreviewedError(what, "raise `timeout`")
@@ -170,34 +170,6 @@ class Inquiry:
         with waiting(counted, shown=self.progress):
             return run_async(lambda: ask_all(question, asked, self.calls, counted.answered))
 
-    def _check_ceilings(self, prompts: Sequence[Prompt]) -> None:
-        """Hold what the user allows against what was used and would be.
-
-        Raises:
-            UnreviewedError: it would be more.
-        """
-        config = self.config
-        if config.max_tokens_per_day is None and config.max_cost_per_month is None:
-            return
-        folder = settings.state_folder(self.environment.get("TWOAGENT_HOME"))
-        if not spending.add(folder, ()):
-            what = f"what reviews use can't be kept in {folder}, so no ceiling can be held"
-            raise UnreviewedError(what, "make it writable for this user")
-        spent = spending.read(folder)
-        wanted = sum(prompt.tokens for prompt in prompts)
-        if config.max_tokens_per_day is not None and spent.tokens_today + wanted > config.max_tokens_per_day:
-            raise UnreviewedError(
-                f"the review would take about {wanted} tokens, and of `max-tokens-per-day` = "
-                f"{config.max_tokens_per_day} {spent.tokens_today} are used today (UTC)",
-                f"raise it in {config.sources['max-tokens-per-day']}, or go on tomorrow",
-            )
-        if config.max_cost_per_month is not None and spent.cost_this_month >= config.max_cost_per_month:
-            raise UnreviewedError(
-                f"reviews have cost ${spent.cost_this_month:.2f} this month (UTC), and `max-cost-per-month` is "
-                f"{config.max_cost_per_month:g}",
-                f"raise it in {config.sources['max-cost-per-month']}, or name a reviewer on this machine",
-            )
-
 
 def _kept(entry: Entry) -> Review | None:
     """The answer in a row, where there is one that has not expired."""
@@ -227,7 +199,35 @@ def uncounted(calls: Sequence[Call], config: Config) -> tuple[str, ...]:
     return (f"what {names} costs is not told, so `max-cost-per-month` does not count it",)
 
 
-def _check_clean(asked: Sequence[Prompt]) -> None:
+def check_ceilings(config: Config, variables: Mapping[str, str], asked: Sequence[Prompt]) -> None:
+    """Hold what the user allows against what was used and would be.
+
+    Raises:
+        UnreviewedError: it would be more.
+    """
+    if config.max_tokens_per_day is None and config.max_cost_per_month is None:
+        return
+    folder = settings.state_folder(variables.get("TWOAGENT_HOME"))
+    if not spending.add(folder, ()):
+        what = f"what reviews use can't be kept in {folder}, so no ceiling can be held"
+        raise UnreviewedError(what, "make it writable for this user")
+    spent = spending.read(folder)
+    wanted = sum(prompt.tokens for prompt in asked)
+    if config.max_tokens_per_day is not None and spent.tokens_today + wanted > config.max_tokens_per_day:
+        raise UnreviewedError(
+            f"the review would take about {wanted} tokens, and of `max-tokens-per-day` = "
+            f"{config.max_tokens_per_day} {spent.tokens_today} are used today (UTC)",
+            f"raise it in {config.sources['max-tokens-per-day']}, or go on tomorrow",
+        )
+    if config.max_cost_per_month is not None and spent.cost_this_month >= config.max_cost_per_month:
+        raise UnreviewedError(
+            f"reviews have cost ${spent.cost_this_month:.2f} this month (UTC), and `max-cost-per-month` is "
+            f"{config.max_cost_per_month:g}",
+            f"raise it in {config.sources['max-cost-per-month']}, or name a reviewer on this machine",
+        )
+
+
+def check_clean(asked: Sequence[Prompt]) -> None:
     """Look through all that would be sent once more, as it would be sent.
 
     Raises:

@@ -63,7 +63,7 @@ async def probe(
     try:
         parsed = replies.read(reply, prompt.receipt, Verdict.REQUEST_CHANGES)
         review = reviews.review(parsed, reply, backend.identity, screened)
-        policy.check_answered(review, author, config)
+        policy.check_answered(review.answered, review.reviewer, author, config)
     except TwoAgentError as error:
         return made._replace(problem=failure_of(error))
     return made._replace(verdict=review.verdict.label)

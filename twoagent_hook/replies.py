@@ -10,7 +10,7 @@ from twoagent_hook.backends.base import Reply
 from twoagent_hook.errors import InvalidReplyError
 from twoagent_hook.findings import Finding, Severity, Source
 from twoagent_hook.prompts import Receipt
-from twoagent_hook.verdicts import VERDICTS, Parsed, Verdict, invalid
+from twoagent_hook.verdicts import STATUSES, VERDICTS, Judged, Parsed, Verdict, invalid
 
 CATEGORIES = (
     "correctness",
@@ -42,8 +42,8 @@ def parse(text: str) -> Parsed:
         raise invalid("the reply is empty")
     if len(text) > TEXT_LIMIT:
         raise invalid("the reply is far too long")
-    text = _outside_thoughts(text)
-    objects = list(_objects(text))
+    text = _outside_thoughts(text, _VERDICT)
+    objects = list(_objects(text, _VERDICT))
     if len(objects) > 1:
         raise invalid("the reply holds more than one verdict")
     if not objects:
@@ -55,9 +55,31 @@ def parse(text: str) -> Parsed:
     return parsed
 
 
-def _outside_thoughts(text: str) -> str:
+_VERDICT = "verdict"
+
+
+def only_object(text: str, marker: str) -> Mapping[str, Any]:
+    """The one JSON object of a reply, by a key that it has to have; whatever prose stands around it.
+
+    Raises:
+        InvalidReplyError: there is none, or more than one.
+    """
+    if len(text) > TEXT_LIMIT:
+        raise invalid("the reply is far too long")
+    found = [data for data, _ in _objects(_outside_thoughts(text, marker), marker)]
+    if len(found) != 1:
+        how = "no" if not found else "more than one"
+        raise invalid(
+            f"the reply holds {how} JSON object of the form that was asked for"
+            if text.strip()
+            else "the reply is empty"
+        )
+    return found[0]
+
+
+def _outside_thoughts(text: str, marker: str) -> str:
     """The text without a reasoning model's thoughts; unclosed ones swallow the rest."""
-    if _begins_with_reply(text):
+    if _begins_with_reply(text, marker):
         return text  # the reply itself, which may quote such a tag
     lower, kept, place = text.lower(), [], 0
     while (start := lower.find("<think", place)) >= 0:
@@ -74,7 +96,7 @@ def _outside_thoughts(text: str) -> str:
 _BARE = re.compile(r"\ufeff?\s*(?:(?:`{3,}|~{3,})\w*\s*)?(?=\{)")
 
 
-def _begins_with_reply(text: str) -> bool:
+def _begins_with_reply(text: str, marker: str) -> bool:
     start = _BARE.match(text)
     if start is None:
         return False
@@ -82,7 +104,7 @@ def _begins_with_reply(text: str) -> bool:
         value, _ = json.JSONDecoder().raw_decode(text, start.end())
     except (ValueError, RecursionError):
         return False
-    return "verdict" in value
+    return marker in value
 
 
 class _DuplicateKeyError(ValueError):
@@ -104,8 +126,8 @@ _ATTEMPTS = 500
 _OPENING = re.compile(r'\{\s*["}]')
 
 
-def _objects(text: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Every JSON object of the reply's shape (it names a verdict) that is not quoted, and the text around it.
+def _objects(text: str, marker: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every JSON object of the reply's shape (it has the marker) that is not quoted, and the text around it.
 
     Raises:
         InvalidReplyError: one has a key twice, or follows the beginning of one that is broken (and may be a part
@@ -126,9 +148,9 @@ def _objects(text: str) -> Iterator[tuple[dict[str, Any], str]]:
         except (ValueError, RecursionError):
             end, broken = opening.start() + 1, True
         else:
-            if "verdict" in value and broken:
+            if marker in value and broken:
                 raise invalid("the reply holds a JSON object that is broken")
-            if "verdict" in value:
+            if marker in value:
                 yield value, text[: opening.start()] + "\n" + text[end:]
         opening = _OPENING.search(text, end)
 
@@ -149,6 +171,7 @@ def _from_object(data: Mapping[str, Any]) -> Parsed:
         questions=tuple(_strings(data, "questions")),
         receipt=receipt,
         whole=True,
+        criteria=tuple(_criteria(data, lenient=verdict is Verdict.BLOCK)),
     )
 
 
@@ -210,6 +233,19 @@ def _findings(data: Mapping[str, Any], *, lenient: bool) -> Iterator[Finding]:
                 raise
 
 
+def _criteria(data: Mapping[str, Any], *, lenient: bool) -> Iterator[Judged]:
+    for place, item in enumerate(_list(data, "criteria"), 1):
+        where = f"criterion {place}"
+        try:
+            if not isinstance(item, dict):
+                raise invalid(f"{where} is not an object")
+            status = _word(item, "status", STATUSES, where)
+            yield Judged(_text(item, "id", where), status, _text(item, "reason", where))
+        except InvalidReplyError:
+            if not lenient:
+                raise
+
+
 def _finding(item: Any, place: int) -> Finding:
     where = f"finding {place}"
     if not isinstance(item, dict):
@@ -239,6 +275,24 @@ def _finding(item: Any, place: int) -> Finding:
 # --- acceptance ---------------------------------------------------------------------------------------------
 
 
+def natural_end(reply: Reply) -> bool:
+    """Whether the endpoint says that the reply came to its natural end; nothing of it may count where it did not.
+
+    Raises:
+        InvalidReplyError: the model declined, was filtered or was cut off.
+    """
+    if reply.refusal is not None:
+        raise invalid(f"the model declined to answer: {visible.excerpt(reply.refusal, 120)}")
+    finish = (reply.finish or "").lower()
+    if finish in _FILTERED:
+        raise invalid("the reply was stopped by the provider's content filter")
+    if finish in _CUT:
+        raise invalid("the reply was cut off before its end (the limit of output tokens)")
+    if finish and finish not in NATURAL_ENDS:
+        raise invalid(f"the reply ended unnaturally ({visible.excerpt(finish, 40)})")
+    return bool(finish)
+
+
 def read(reply: Reply, receipt: Receipt, opens: Verdict) -> Parsed:
     """Parse a reply and decide whether it may count.
 
@@ -249,16 +303,21 @@ def read(reply: Reply, receipt: Receipt, opens: Verdict) -> Parsed:
     Raises:
         InvalidReplyError: it may not; the message says why.
     """
-    if reply.refusal is not None:
-        raise invalid(f"the model declined to review: {visible.excerpt(reply.refusal, 120)}")
-    finish = (reply.finish or "").lower()
-    if finish in _FILTERED:
-        raise invalid("the reply was stopped by the provider's content filter")
-    if finish in _CUT:
-        raise invalid("the reply was cut off before its end (the limit of output tokens)")
-    if finish and finish not in NATURAL_ENDS:
-        raise invalid(f"the reply ended unnaturally ({visible.excerpt(finish, 40)})")
-    return accept(parse(reply.text), receipt, opens, ended=bool(finish))
+    finished = natural_end(reply)
+    return accept(parse(reply.text), receipt, opens, ended=finished)
+
+
+def read_object(reply: Reply, receipt: Receipt, marker: str) -> Mapping[str, Any]:
+    """The object of a reply that is no review; without the right receipt nothing of it counts.
+
+    Raises:
+        InvalidReplyError: it may not count; the message says why.
+    """
+    natural_end(reply)
+    data = only_object(reply.text, marker)
+    if data.get("receipt") != receipt.expected:
+        raise invalid("the reply has no receipt" if data.get("receipt") is None else "the reply has a wrong receipt")
+    return data
 
 
 def accept(parsed: Parsed, receipt: Receipt, opens: Verdict, *, ended: bool) -> Parsed:

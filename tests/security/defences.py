@@ -133,7 +133,7 @@ DEFENCES = (
     Defence(
         "the model that answered",
         "asking.py",
-        "policy.check_answered(review, question.author, question.config)",
+        "policy.check_answered(review.answered, reviewer, question.author, question.config)",
         "pass",
         "55",
         S,
@@ -158,7 +158,7 @@ DEFENCES = (
     Defence(
         "independence", "policy.py", "if reason is None]\n    if not", "or True]\n    if not", "08_the_author_as", R
     ),
-    Defence("the last look", "inquiry.py", "        _check_clean(prompts)\n", "", "34_the_last", O),
+    Defence("the last look", "inquiry.py", "        check_clean(prompts)\n", "", "34_the_last", O),
     Defence(
         "control tokens", "visible.py", "return _control_token().sub(_spell_first, text)", "return text", "05_words", R
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twoagent_hook import visible
 
 if TYPE_CHECKING:  # where a verdict is on record, nobody waits for the gate to be imported
-    from twoagent_hook.backends.base import Request
+    from twoagent_hook.backends.base import Identity, Request
     from twoagent_hook.gate import Preview
 
 _SPOKEN = ("messages", "instructions", "input")  # what is said, in the words of each API
@@ -15,17 +15,28 @@ _SPOKEN = ("messages", "instructions", "input")  # what is said, in the words of
 
 def as_json(preview: "Preview") -> str:
     """One object; `nothing_as_json` makes it where a verdict on record leaves nothing to send."""
-    requests = [
-        {
-            "method": request.method,
-            "url": request.url,
-            "headers": dict(request.headers),
-            "body": dict(request.body),
-            "stdin": request.stdin,
-        }
-        for request in preview.requests
-    ]
+    requests = [_data(request) for request in preview.requests]
     return _object(preview.reviewer.spec if preview.reviewer else None, preview.nobody, requests)
+
+
+def _data(request: "Request") -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "body": dict(request.body),
+        "stdin": request.stdin,
+    }
+
+
+def request_as_json(identity: "Identity", request: "Request") -> str:
+    """One request to a model of another role."""
+    return _object(identity.spec, None, [_data(request)])
+
+
+def request_as_text(identity: "Identity", request: "Request") -> str:
+    """The same for people."""
+    return "\n".join((f"to: {identity.label}", *_sent(request))) + "\n"
 
 
 def nothing_as_json(why: str) -> str:
@@ -58,12 +69,16 @@ def _lines(preview: "Preview") -> Iterator[str]:
     if preview.nobody is not None:
         yield f"{_NOTHING}{preview.nobody}"
     for request in preview.requests:
-        yield from ("", f"{request.method} {request.url}")
-        yield from (f"{name}: {value}" for name, value in request.headers.items())
-        yield from (f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key not in _SPOKEN)
-        yield from _words(request)
+        yield from _sent(request)
     for prompt in preview.prompts:
         yield from ("", "--- system ---", visible.block(prompt.system), "", "--- user ---", visible.block(prompt.user))
+
+
+def _sent(request: "Request") -> Iterator[str]:
+    yield from ("", f"{request.method} {request.url}")
+    yield from (f"{name}: {value}" for name, value in request.headers.items())
+    yield from (f"{key}: {json.dumps(value)}" for key, value in request.body.items() if key not in _SPOKEN)
+    yield from _words(request)
 
 
 def _words(request: "Request") -> Iterator[str]:
