@@ -109,6 +109,15 @@ GOOD: list[tuple[str, str, Any]] = [
     ("prompt", '"project"', "project"),
     ("prompt", '"seed"', "seed"),
     ("prompt", '".github/reviewer.md"', ".github/reviewer.md"),
+    ("plan", '"docs/plan.md"', "docs/plan.md"),
+    ("verify-commands", '["make test", ["pytest", "-q", ""]]', ("make test", ("pytest", "-q", ""))),
+    ("verify-commands", "[]", ()),
+    (
+        "roles",
+        '{planner = "openai:gpt-5.5", verifier = " ollama:qwen3:8b "}',
+        {"planner": "openai:gpt-5.5", "verifier": "ollama:qwen3:8b"},
+    ),
+    ("roles", "{}", {}),
 ]
 NOT_A_TEXT = ["5", "true", "[]", "{}", "1979-05-27", '""', '"  "']
 BAD: dict[str, list[str]] = {
@@ -164,6 +173,28 @@ BAD: dict[str, list[str]] = {
         *('[{id = "0123456789ab"}]', '[{id = "0123456789ab", reason = ""}]', '[{id = "0123456789ab", reason = 5}]'),
         *('[{id = "0123456789AB", reason = "x"}]', '[{id = "0123", reason = "x"}]', '[{id = 5, reason = "x"}]'),
         *('[{id = "0123456789ab", reason = "x", until = "y"}]', '[{id = "0123456789ab\\n", reason = "x"}]'),
+    ],
+    "plan": [*NOT_A_TEXT, '"/etc/passwd"', '"../x.md"', '"-x"', '"a\\u0000b"'],
+    "verify-commands": [
+        '"make"',
+        "5",
+        "{}",
+        "[5]",
+        '[""]',
+        "[[]]",
+        '[[""]]',
+        '[["make", 5]]',
+        '["a\\u0000b"]',
+        '[["a\\u0000b"]]',
+    ],
+    "roles": [
+        '"x"',
+        "[]",
+        '{reviewers = "a:b"}',
+        '{planner = ""}',
+        "{planner = 5}",
+        '{planner = ["a:b"]}',
+        '{"" = "a:b"}',
     ],
     "prompt": [*NOT_A_TEXT, '"/etc/passwd"', '"../x.md"', '"-x"', '["project"]', '"a\\u0000b"'],
 }

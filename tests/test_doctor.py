@@ -540,6 +540,7 @@ providers providers[].base_url providers[].command providers[].name providers[].
 repository
 reviewers reviewers[].hint reviewers[].independent reviewers[].origin reviewers[].place reviewers[].reason
 reviewers[].spec reviewers[].usable
+roles roles[].role roles[].suits roles[].unusable roles[].who roles[].why
 settings settings[].key settings[].origin settings[].value
 user_file
 version

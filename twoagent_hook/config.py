@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twoagent_hook import datafiles, files
+from twoagent_hook import datafiles, files, models
 from twoagent_hook.addresses import check_base_url
 from twoagent_hook.errors import ConfigError
 from twoagent_hook.findings import Effect
@@ -20,6 +20,7 @@ from twoagent_hook.keys import (
     PROVIDER,
     STRICTER,
     USER,
+    Command,
     Layer,
     checked,
     default_rules,
@@ -78,6 +79,10 @@ class Config:
         skip: kinds of change that need no reviewer beside those that prove it by themselves.
         defer: who may have a change reviewed later by saying so.
         defer_branches: shell patterns of branches on which that goes without saying.
+        plan: the path of the plan that every change is held against.
+        verify_commands: what `verify` runs: shell lines as texts, argument lists as tuples.
+        verify_at_push: whether those may be run by a push.
+        roles: role -> the spec of its model.
         sources: key -> where its value comes from.
         notices: what the user should know about the policy itself.
     """
@@ -106,6 +111,10 @@ class Config:
     dismiss: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, Effect] = field(default_factory=default_rules)
     prompt: str = "project"
+    plan: str | None = None
+    verify_commands: tuple[Command, ...] = ()
+    verify_at_push: bool = False
+    roles: Mapping[str, str] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
@@ -235,6 +244,9 @@ def join(
             lower = key in CEILINGS and key in values and values[key] < value
             if not stricter and not lower:
                 values[key], sources[key] = value, layer.origin if layer else ""
+    values["roles"] = {
+        role: spec for layer in (user, policy) if layer for role, spec in layer.values.get("roles", {}).items()
+    }
     dismissals = [layer.values.get("dismiss", {}) for layer in (user, policy) if layer]
     values["dismiss"] = {key: reason for found in dismissals for key, reason in found.items()}
     values["rules"] = _joined_rules(user.values.get("rules", {}), policy.values.get("rules", {}) if policy else {})
@@ -305,9 +317,41 @@ def _config(
             f"{sources['reviewers']}: `rules` is no model, and can't stand beside other reviewers",
             'write `reviewers = ["rules"]` alone, or name models only',
         )
+    reviewers = _with_role(reviewers, values.get("roles", {}), sources, providers)
     values["reviewers"] = _preferred(reviewers, values.get("prefer", ()), providers)
     fields = {key.replace("-", "_"): value for key, value in values.items()}
     return Config(**fields, providers=providers, sources=sources, notices=notices)
+
+
+def _with_role(
+    reviewers: tuple[str, ...], roles: Mapping[str, str], sources: Mapping[str, str], providers: Mapping[str, Provider]
+) -> tuple[str, ...]:
+    """The reviewers, the one of [roles] first.
+
+    Raises:
+        ConfigError: it is none of those that are accepted, or is the implementer.
+    """
+    spec, implementer = roles.get("reviewer"), roles.get("implementer")
+    if spec is None:
+        return reviewers
+    origin = sources.get("roles", "[roles]")
+    if implementer is not None and models.same(model_of(spec, providers), model_of(implementer, providers)):
+        raise ConfigError(
+            f"{origin}: [roles] names {spec} as reviewer and as implementer, and no model reviews its own work",
+            "name a reviewer that is another model, best of another vendor",
+        )
+    if reviewers and spec not in reviewers:
+        raise ConfigError(
+            f"{origin}: the reviewer of [roles], {spec}, is none of the reviewers that are accepted",
+            f"add it to `reviewers`, or name one of {', '.join(reviewers)}",
+        )
+    return tuple(dict.fromkeys((spec, *reviewers)))
+
+
+def model_of(spec: str, providers: Mapping[str, Provider]) -> str:
+    """The model that a spec names; a command that chooses it by itself is called by its own name."""
+    name, colon, model = spec.partition(":")
+    return model.strip() if colon and name in providers and model.strip() else spec
 
 
 def _preferred(

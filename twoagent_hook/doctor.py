@@ -2,12 +2,24 @@
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from twoagent_hook import __version__, advice, author, backends, config, git, hooks, policy, probing, settings
+from twoagent_hook import (
+    __version__,
+    advice,
+    author,
+    backends,
+    config,
+    datafiles,
+    git,
+    hooks,
+    policy,
+    probing,
+    settings,
+)
 from twoagent_hook.author import Author
 from twoagent_hook.backends import Reviewer
 from twoagent_hook.config import Config
@@ -47,6 +59,22 @@ class Standing(NamedTuple):
     place: int | None
 
 
+class Role(NamedTuple):
+    """Who has one of the four roles.
+
+    Attributes:
+        who: the spec of its model, or the author as far as that is known; None where nobody has it.
+        unusable: why it can't be asked on this machine, or None.
+        kind: of model that suits it.
+    """
+
+    name: str
+    who: str | None
+    unusable: str | None
+    kind: str
+    why: str
+
+
 class Trial(NamedTuple):
     """What one reviewer answered when it was asked in earnest.
 
@@ -79,6 +107,7 @@ class Report:
     author: Author
     weak: tuple[tuple[str, str], ...]
     standings: tuple[Standing, ...]
+    roles: tuple[Role, ...]
     hooks: Hooks | None
     log_path: str | None
     log_rows: int | None
@@ -119,6 +148,7 @@ class Doctor:
             author=who,
             weak=author.weak_signs(self._environment.variables),
             standings=standings,
+            roles=tuple(self._roles(standings, who)),
             hooks=self._tried(lambda: hooks.inspect(location, self._environment)) if location else None,
             log_path=Log(location.state_dir).path if location else None,
             log_rows=log_rows,
@@ -188,6 +218,24 @@ class Doctor:
         kin = None if found.unusable else policy.not_independent(found, who, self._config.independence)
         place = order.index(spec) + 1 if spec in order else None
         return Standing(spec, found.identity.origin, found.unusable, found.hint, kin, place)
+
+    def _roles(self, standings: tuple[Standing, ...], who: Author) -> Iterator[Role]:
+        first = next((item for item in standings if item.place == 1), None)
+        for name, row in datafiles.packaged_toml("templates/roles.toml").items():
+            spec = self._config.roles.get(name)
+            if name == "implementer":
+                yield Role(name, spec or (who.label if who.candidates else None), None, row["kind"], row["why"])
+            elif name == "reviewer":
+                yield Role(name, first.spec if first else spec, None, row["kind"], row["why"])
+            else:
+                yield Role(name, spec, self._lacking(spec) if spec else None, row["kind"], row["why"])
+
+    def _lacking(self, spec: str) -> str | None:
+        """Why a model can't be asked on this machine, or None."""
+        try:
+            return backends.find(spec, self._config, self._environment.variables).unusable
+        except TwoAgentError as error:
+            return error.what
 
     def _tried_ranking(self, who: Author) -> Failure | None:
         """Why a commit would not be reviewed, or None."""

@@ -9,9 +9,14 @@ HOOK_VARIABLES = ("PRE_COMMIT", "GIT_INDEX_FILE")
 
 
 class Environment(NamedTuple):
-    """The variables as they were at the start of the run."""
+    """The variables as they were at the start of the run.
+
+    Attributes:
+        search: the PATH as it was given; that of `variables` holds no folder which the repository could fill.
+    """
 
     variables: Mapping[str, str]
+    search: str = ""
 
     def get(self, name: str) -> str | None:
         """The value, or None where the variable is unset or blank."""
@@ -43,12 +48,13 @@ def capture() -> Environment:
     GitPython hands all of os.environ to git and can only add to it; the openai package sends an ambient
     organisation, project and headers to whatever host is asked. What of it is wanted is passed on explicitly.
     """
-    os.environ["PATH"] = os.pathsep.join(_trusted(os.environ.get("PATH", os.defpath)))
+    search = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join(_trusted(search))
     variables = dict(os.environ)
     for name in variables:
         if not _KEPT.fullmatch(name):
             del os.environ[name]
-    return Environment(variables)
+    return Environment(variables, search)
 
 
 def _trusted(path: str) -> list[str]:

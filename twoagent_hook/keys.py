@@ -12,12 +12,23 @@ from twoagent_hook.findings import Effect
 POLICY_FILE = ".twoagent-hook.toml"
 MOST_REQUESTS = 100
 OF_THE_REPOSITORY = frozenset(
-    {"exclude", "protect", "guidelines", "secret-fixtures", "skip", "defer", "defer-branches"}
+    {
+        "exclude",
+        "protect",
+        "guidelines",
+        "secret-fixtures",
+        "skip",
+        "defer",
+        "defer-branches",
+        "plan",
+        "verify-commands",
+    }
 )
 FAIL_ON = ("block", "request-changes")  # from the laxest to the strictest, as the two below
 ON_ERROR = ("allow", "defer", "block")
 INDEPENDENCE = ("model", "family")
 DEFER = ("anyone", "human", "off")
+ROLES = ("planner", "implementer", "reviewer", "verifier")
 
 
 class Layer(NamedTuple):
@@ -202,6 +213,39 @@ def _json_table(value: Any) -> dict[str, Any]:
     return table
 
 
+def _path(value: Any) -> str:
+    try:
+        return _paths([_text(value)])[0]
+    except _BadValueError:
+        raise _BadValueError("the path of a file below the repository's root") from None
+
+
+Command = str | tuple[str, ...]
+
+
+def _commands(value: Any) -> tuple[Command, ...]:
+    """Shell lines as texts, argument lists as tuples."""
+    rows: list[Any] = value if isinstance(value, list) else [None]
+    found: list[Command] = []
+    for row in rows:
+        words = row if isinstance(row, list) else [row]
+        bad = not all(isinstance(word, str) and "\0" not in word for word in words) or not words
+        if bad or not str(words[0]).strip():
+            raise _BadValueError('a list of shell lines and argument lists, as ["make test", ["pytest", "-q"]]')
+        found.append(row if isinstance(row, str) else tuple(row))
+    return tuple(found)
+
+
+def _roles(value: Any) -> dict[str, str]:
+    """Role -> the spec of its model."""
+    if not isinstance(value, dict):
+        raise _BadValueError(f"a table of role = model; the roles are {', '.join(ROLES)}")
+    for role in value:
+        if role not in ROLES:
+            raise _BadValueError(f"one of the roles {', '.join(ROLES)}{nearest(role, ROLES)}")
+    return {role: _text(spec).strip() for role, spec in value.items()}
+
+
 def _skips(value: Any) -> tuple[str, ...]:
     kinds = _texts(value)
     if set(kinds) - {"docs"}:
@@ -232,9 +276,13 @@ POLICY: Mapping[str, Check] = {
     "dismiss": _dismissals,
     "rules": _rules,
     "prompt": _prompt,
+    "plan": _path,
+    "verify-commands": _commands,
+    "roles": _roles,
 }
 USER: Mapping[str, Check] = {key: check for key, check in POLICY.items() if key not in OF_THE_REPOSITORY} | {
     "author-from-transcript": _flag,
+    "verify-at-push": _flag,
     "prefer": _texts,
     "providers": table_of,
     "max-tokens-per-day": _whole(1, 10**12),

@@ -25,6 +25,16 @@ def payload(report: Report) -> dict[str, Any]:
         "author": [_candidate(candidate) for candidate in report.author.candidates],
         "not_counted": [{"variable": name, "says": says} for name, says in report.weak],
         "reviewers": [_standing(standing) for standing in report.standings],
+        "roles": [
+            {
+                "role": role.name,
+                "who": visible.excerpt(role.who, 200) if role.who else None,
+                "unusable": visible.block(role.unusable) if role.unusable else None,
+                "suits": role.kind,
+                "why": role.why,
+            }
+            for role in report.roles
+        ],
         "settings": [
             {"key": key, "value": value, "origin": origin} for key, value, origin in setting_rows(report.config)
         ],
@@ -119,6 +129,7 @@ def render(data: Mapping[str, Any]) -> str:
         ("", _head(data)),
         ("Author", _author(data)),
         ("Reviewers", _reviewers(data)),
+        ("Roles", _roles(data)),
         ("Settings", _settings(data)),
         ("Hooks", _hooks(data)),
         ("Log", _log(data)),
@@ -157,6 +168,15 @@ def _reviewers(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"ok   {who}: {_order(item)}"
     if not data["reviewers"]:
         yield "no   none is named"
+
+
+def _roles(data: Mapping[str, Any]) -> Iterator[str]:
+    width = max(len(item["role"]) for item in data["roles"])
+    for item in data["roles"]:
+        mark = "–   " if item["who"] is None else "no  " if item["unusable"] else "ok  "
+        who = item["who"] or f"nobody is named; it suits {item['suits']}"
+        reason = f": not usable: {item['unusable']}" if item["unusable"] else ""
+        yield f"{mark} {item['role'].ljust(width)}  {who}{reason}"
 
 
 def _order(item: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ changes it is noted, and the human decides.
 
 import posixpath
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -137,6 +138,11 @@ def _step(key: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
     elif key == "reviewers":
         weakens = tuple(after or ()) == ("rules",)
         yield weakens, f"goes from {_shown(before)} to {_shown(after)}"
+    elif key == "verify-commands":  # each is what it is, a `!` in it included
+        lines = [[_line(item) for item in side or ()] for side in (before, after)]
+        yield from _commands_step(*lines)
+    elif key == "plan":
+        yield after is None, f"goes from {_shown(before)} to {_shown(after)}"
     elif key in _MORE_IS_WEAKER or key in _LESS_IS_WEAKER:
         yield from _list_step(before or (), after or (), more_is_weaker=key in _MORE_IS_WEAKER)
     elif key == "prompt":
@@ -166,6 +172,18 @@ def _list_step(before: Sequence[Any], after: Sequence[Any], *, more_is_weaker: b
     order = [item for item in after if item in before] != [item for item in before if item in after]
     if order and any(item.startswith("!") for item in (*before, *after)):  # the last pattern that matches counts
         yield True, "has its patterns in another order"
+
+
+def _line(command: Any) -> str:
+    return command if isinstance(command, str) else shlex.join(command)
+
+
+def _commands_step(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    """Whoever may replace a command by one that succeeds can have anything verified."""
+    for what, some, others in (("gets", after, before), ("loses", before, after)):
+        items = [item for item in some if item not in others]
+        if items:
+            yield what == "loses", f"{what} {_shown(items)}"
 
 
 def _rules(before: Mapping[str, Effect], after: Mapping[str, Effect]) -> Iterator[tuple[bool, str]]:
