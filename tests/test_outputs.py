@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from support import golden
@@ -10,12 +11,15 @@ from twoagent_hook.author import Author, Candidate
 from twoagent_hook.backends.base import Identity, Usage
 from twoagent_hook.exits import ExitCode, Failure, Outcome
 from twoagent_hook.findings import Effect, Finding, Severity, Source
+from twoagent_hook.intent import Intent
 from twoagent_hook.outputs import json as json_output
 from twoagent_hook.outputs import payload, text
+from twoagent_hook.plans import Criterion, Plan
 from twoagent_hook.policy import Coverage, Decision
 from twoagent_hook.reviews import Review
 from twoagent_hook.screening import Reason, Withheld
-from twoagent_hook.verdicts import Verdict
+from twoagent_hook.tasks import Task
+from twoagent_hook.verdicts import Judged, Verdict
 
 REVIEWER = Identity("openai:gpt-5.5", "openai", "gpt-5.5", "https://api.openai.com", frozenset({"openai"}))
 AUTHOR = Author((Candidate("claude-code", None, frozenset({"anthropic"}), "CLAUDECODE"),))
@@ -68,6 +72,25 @@ def reviewed(verdict: Verdict, *findings: Finding, stated: Verdict | None = None
     )  # fmt: skip
 
 
+OUTSIDE = Finding(
+    Source.RULE, "out-of-scope", "the change edits this file, and the plan does not name it", "setup.py",
+    effect=Effect.REQUEST_CHANGES, fix="leave it out of this change, or have the owner add it to the plan",
+)  # fmt: skip
+JUDGED = (Judged("AC1", "met", "line 12 returns None"), Judged("AC2", "not_met", "no test is added"))
+PLAN = Plan(
+    Task("mean-1", "Guard the mean", "mean([]) fails"),
+    criteria=(
+        Criterion("AC1", "mean([]) is None"),
+        Criterion("AC2", "a test shows it"),
+        Criterion("AC3", "it is fast"),
+    ),
+)
+INTENT = Intent(PLAN, "log", "log", "tasks/mean/plan.md", "d" * 64)
+CLAIMS = [
+    {"text": "`pytest -q`: 12 passed", "source": "artifact_notes.md", "status": "contradicted", "by": ["E1"]},
+    {"text": "all tests pass", "source": "the plan", "status": "unverified", "by": []},
+    {"text": "`ruff check`: ok", "source": "artifact_notes.md", "status": "confirmed", "by": ["E2"]},
+]
 COVERAGE = Coverage(4, 3, (Withheld("poetry.lock", Reason.LOCK),))
 
 
@@ -97,6 +120,13 @@ DECISIONS = {
     "unreviewed-allowed": decision(
         Outcome.UNREVIEWED, ExitCode.OPEN, problem=Failure(Outcome.UNREVIEWED, "no reviewer is usable", "set OPENAI_API_KEY")
     ),
+    "held": decision(
+        Outcome.REQUEST_CHANGES, ExitCode.OPEN, reviews=(replace(reviewed(Verdict.APPROVE), criteria=JUDGED),), intent=INTENT,
+        findings=(OUTSIDE,), reasons=("rule out-of-scope: request-changes",),
+    ),
+    "held-approve": decision(
+        Outcome.APPROVE, ExitCode.OPEN, reviews=(replace(reviewed(Verdict.APPROVE), criteria=JUDGED),), intent=INTENT
+    ),
     "skipped": Decision(Outcome.SKIPPED, ExitCode.OPEN, reasons=("nothing is staged: no review was made",)),
 }  # fmt: skip
 HUMAN = text.Reader(hook=True, framework=True)
@@ -105,6 +135,7 @@ HUMAN = text.Reader(hook=True, framework=True)
 @pytest.mark.parametrize("name", DECISIONS)
 def test_the_text_is_as_reviewed(name: str, request: pytest.FixtureRequest) -> None:
     made = payload.of(DECISIONS[name], task_id="T-1", log_id=41)
+    made["claims"] = CLAIMS if name.startswith("held") else []
     golden.check(f"outputs/{name}.txt", text.render(made, HUMAN), request)
 
 
@@ -116,6 +147,7 @@ def test_the_json_is_as_reviewed(request: pytest.FixtureRequest) -> None:
 KEYS = {
     "version", "outcome", "exit_code", "problem", "tree", "base", "task_id", "author", "reviews", "findings",
     "verification_commands", "questions", "coverage", "reasons", "notices", "recorded", "tokens_today", "log_id",
+    "plan", "criteria", "claims",
 }  # fmt: skip
 
 
@@ -155,7 +187,7 @@ def test_the_json_has_every_field_of_version_1(name: str) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("name", DECISIONS)
 def test_no_line_of_a_panel_is_wider_than_asked_for(name: str, width: int) -> None:
-    if name in {"approve", "skipped"}:
+    if name in {"approve", "held-approve", "skipped"}:
         pytest.skip("one line, which a terminal may wrap")
     shown = text.render(payload.of(DECISIONS[name], log_id=41), HUMAN._replace(width=width))
     box = [line for line in shown.splitlines() if line[0] in "╭│╰"]

@@ -124,7 +124,7 @@ class Gate:
             isolated=self.options.isolated,
         )
         with waiting("looking at the change", shown=self.options.progress):
-            self.prepared = prepare(snapshot, self.trees, self.settings, self.environment, self.options.author)
+            self.prepared = prepare(snapshot, self.trees, self.settings, self.environment, self.options)
         self.settings = self.prepared.settings
         return self.prepared
 
@@ -273,6 +273,7 @@ class Gate:
             prepared.author,
             tuple(reasons),
         )
+        decision = replace(decision, intent=prepared.intent)
         if self.options.exit_zero and decision.exit_code is ExitCode.CLOSED:
             return replace(decision, exit_code=ExitCode.OPEN)
         return decision
@@ -332,6 +333,7 @@ class Gate:
             coverage=prepared.coverage if prepared else None,
             numbers=policy.line_numbers(prepared.screened) if prepared else (0, 0),
             notices=config.notices,
+            intent=prepared.intent if prepared else None,
         )
 
     def preview(self) -> Preview:

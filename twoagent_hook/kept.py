@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from twoagent_hook.backends.base import Identity, Usage
 from twoagent_hook.findings import Effect, Finding, Severity, Source
 from twoagent_hook.reviews import Review
-from twoagent_hook.verdicts import Verdict
+from twoagent_hook.verdicts import STATUSES, Judged, Verdict
 
 T = TypeVar("T")
 
@@ -18,6 +18,7 @@ def data(review: Review) -> dict[str, Any]:
     made["reviewer"]["families"] = sorted(review.reviewer.families)
     for finding, given in zip(made["findings"], review.findings, strict=True):
         finding["severity"] = given.severity.label if given.severity else None
+    made["criteria"] = [one._asdict() for one in review.criteria]
     del made["recorded"], made["expires"]
     return made
 
@@ -45,6 +46,7 @@ def _review(kept: Mapping[str, Any], source: dict[str, Any]) -> Review:
         "findings": tuple(_finding(_table(item)) for item in kept["findings"]),
         "commands": _texts(kept["commands"]),
         "questions": _texts(kept["questions"]),
+        "criteria": tuple(_judged(_table(item)) for item in kept["criteria"]),
         "usage": _made(Usage, _table(kept["usage"])),
     }
     if not all(isinstance(made[name], str) for name in ("summary", "form")):
@@ -52,6 +54,12 @@ def _review(kept: Mapping[str, Any], source: dict[str, Any]) -> Review:
     if not isinstance(made["latency"], (int, float)) or not isinstance(made["attempts"], int):
         raise TypeError("no number")
     return _made(Review, made | source)
+
+
+def _judged(kept: Mapping[str, Any]) -> Judged:
+    if set(kept) != set(Judged._fields) or kept["status"] not in STATUSES:
+        raise ValueError("no criterion")
+    return Judged(*_texts([kept[name] for name in Judged._fields]))
 
 
 def _finding(kept: Mapping[str, Any]) -> Finding:

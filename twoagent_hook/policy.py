@@ -12,6 +12,7 @@ from twoagent_hook.config import Config
 from twoagent_hook.errors import InvalidReplyError, RefusedError, UnreviewedError
 from twoagent_hook.exits import ExitCode, Failure, Outcome, exit_code
 from twoagent_hook.findings import Effect, Finding
+from twoagent_hook.intent import Intent
 from twoagent_hook.reviews import Review
 from twoagent_hook.screening import ScreenedChange, Withheld
 from twoagent_hook.verdicts import Verdict
@@ -36,6 +37,7 @@ class Decision:
     Attributes:
         reasons: sentences, in the order in which they weigh.
         problem: why there is no verdict, where there is none.
+        intent: the plan that the change was held against.
     """
 
     outcome: Outcome
@@ -50,6 +52,7 @@ class Decision:
     problem: Failure | None = None
     numbers: tuple[int, int] = (0, 0)  # added and removed lines of what was shown
     notices: tuple[str, ...] = ()
+    intent: Intent | None = None
 
     @property
     def open(self) -> bool:
@@ -156,7 +159,7 @@ def assumed(reviewer: Identity, author: Author) -> str | None:
     )
 
 
-def check_answered(review: Review, author: Author, config: Config) -> None:
+def check_answered(answered: Sequence[str], asked: Identity, author: Author, config: Config) -> None:
     """Hold what the reply and the gateway say about the model that answered against the author.
 
     An alias proves nothing: then the id that was asked for counts.
@@ -165,8 +168,7 @@ def check_answered(review: Review, author: Author, config: Config) -> None:
         RefusedError: the author's own model answered; the reply is void.
         InvalidReplyError: a model of another vendor answered than was asked for.
     """
-    asked = review.reviewer
-    for name in review.answered:
+    for name in answered:
         if models.same(name, asked.model):
             continue
         families = models.families(name)

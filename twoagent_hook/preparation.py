@@ -5,15 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twoagent_hook import author as authors
-from twoagent_hook import backends, prompts, proofs, transcripts
+from twoagent_hook import backends, intent, prompts, proofs, transcripts
 from twoagent_hook.author import Author, Claim
 from twoagent_hook.changes import ChangeSet, FileChange
-from twoagent_hook.config import Config, with_notices
+from twoagent_hook.config import Config, model_of, with_notices
 from twoagent_hook.coverage import advice
 from twoagent_hook.deferral import may_ask
 from twoagent_hook.environment import Environment
 from twoagent_hook.findings import Finding
 from twoagent_hook.git import Trees
+from twoagent_hook.intent import Intent
+from twoagent_hook.options import Options
 from twoagent_hook.policy import Coverage
 from twoagent_hook.prompts import Packing
 from twoagent_hook.proofs import Proven
@@ -39,6 +41,7 @@ class Prepared:
 
     Attributes:
         unanswered: what was packed, and has no answer.
+        intent: the plan that the change is held against.
         proven: that the change needs no reviewer, if it is of such a kind.
     """
 
@@ -48,6 +51,7 @@ class Prepared:
     packing: Packing
     proven: Proven | None = None
     unanswered: tuple[Withheld, ...] = ()
+    intent: Intent | None = None
 
     @property
     def coverage(self) -> Coverage:
@@ -71,37 +75,52 @@ def author_of(environment: Environment, given: str | None, config: Config) -> Au
     """Who may have written what is staged; `given` is what the command line says."""
     claims = authors.said(given, environment.get("TWOAGENT_AUTHOR"))
     claims.append(Claim(config.author or "", config.sources.get("author", "")))
+    implementer = config.roles.get("implementer")
+    if implementer is not None:
+        claims.append(Claim(model_of(implementer, config.providers), "`implementer` of [roles]"))
     if config.author_from_transcript:
         claims += transcripts.claims(environment.variables)
     return authors.detect(environment.variables, claims)
 
 
 def prepare(
-    snapshot: Snapshot, trees: Trees, settings: Settings, environment: Environment, given: str | None
+    snapshot: Snapshot, trees: Trees, settings: Settings, environment: Environment, options: Options
 ) -> Prepared:
     """Read the change, screen it, and pack what may be sent.
-
-    Args:
-        given: what the command line says of the author.
 
     Raises:
         TwoAgentError: git stands in the way.
     """
     config = with_notices(settings.config, backends.notices(environment.variables))
     change, generated = _change(snapshot, trees, config)
+    paths = frozenset(file.path for file in change.files)
+    held, said = intent.find(snapshot, trees, paths, config, options.plan, hook=environment.hook)
+    config = with_notices(config, said)
     inspected = set(inspected_paths(change, settings.gate))
     texts = _texts(snapshot, change, {*inspected, *proofs.candidates(change)})
     detectors = Detectors()
-    seen = Inspected(settings.gate, {path: text for path, text in texts.items() if path in inspected})
-    screened = screen(change, config, generated, seen, detectors)
+    seen = Inspected(
+        settings.gate,
+        {path: text for path, text in texts.items() if path in inspected},
+        intent.outside(held, paths) if held else {},
+    )
+    screened = _with_plan(screen(change, config, generated, seen, detectors), held)
     settings = settings._replace(config=with_notices(config, _missed(detectors)))
     return Prepared(
         settings=settings,
         screened=screened,
-        author=author_of(environment, given, config),
-        packing=prompts.pack(screened, settings.config, settings.guidelines, _token, settings.own_prompt),
+        author=author_of(environment, options.author, config),
+        packing=prompts.pack(screened, settings.config, settings.guidelines, _token, settings.own_prompt, held),
         proven=proofs.prove(change, screened, config, texts, config.skip),
+        intent=held,
     )
+
+
+def _with_plan(screened: ScreenedChange, held: Intent | None) -> ScreenedChange:
+    """The same with what was found in the plan, where that is not in the change anyway."""
+    known = {finding.id for finding in screened.findings}
+    more = tuple(finding for finding in held.findings if finding.id not in known) if held else ()
+    return replace(screened, findings=(*screened.findings, *more)) if more else screened
 
 
 def _change(snapshot: Snapshot, trees: Trees, config: Config) -> tuple[ChangeSet, Mapping[str, bool]]:

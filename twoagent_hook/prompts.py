@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from twoagent_hook import datafiles, visible
+from twoagent_hook import datafiles, plans, visible
 from twoagent_hook.config import Config
 from twoagent_hook.context import FEW, trimmed
+from twoagent_hook.intent import Intent
 from twoagent_hook.keys import MOST_REQUESTS
 from twoagent_hook.listing import listing
 from twoagent_hook.parts import Division, Section, divide, fit, whole
@@ -49,7 +50,7 @@ class Prompt:
         schema: JSON Schema of the reply, or None where the reply is free text.
         paths: the files whose hunks are in it.
         tokens: an estimate.
-        fingerprint: of all that shapes the reply but the change and the random tokens.
+        fingerprint: of all that shapes the reply but the change, its plan and the random tokens.
         digest: of all but the random tokens, the ids of the trees included: what an answer to it is an answer to.
     """
 
@@ -86,8 +87,13 @@ class Packing(NamedTuple):
 
 
 @cache
-def reply_schema() -> dict[str, Any]:
-    return dict(json.loads(datafiles.packaged("templates/reply.schema.json")))
+def reply_schema(*, criteria: bool = False) -> dict[str, Any]:
+    """JSON Schema of a reply; with `criteria` where a plan is shown."""
+    schema = dict(json.loads(datafiles.packaged("templates/reply.schema.json")))
+    if criteria:
+        schema["properties"]["criteria"] = json.loads(datafiles.packaged("templates/criteria.schema.json"))
+        schema["required"].append("criteria")
+    return schema
 
 
 def system_message(config: Config, own: str | None = None) -> str:
@@ -109,6 +115,7 @@ def pack(
     guidelines: tuple[Guideline, ...],
     token: Token,
     own_prompt: str | None = None,
+    intent: Intent | None = None,
 ) -> Packing:
     """Fit the change into as many requests as it needs and the policy allows.
 
@@ -116,19 +123,21 @@ def pack(
 
     Args:
         token: gives a new random token at each call.
+        intent: the plan that the change is held against.
     """
     system = system_message(config, own_prompt)
     sections = [whole(file) for file in screened.files]
     digest = _digest("\n".join(section.text for section in sections))
     risk = Risk(config.protect)
-    frame, room = _framed(screened, (), config, guidelines, system)
+    beside = _Beside(guidelines, _held(intent, config), system)
+    frame, room = _framed(screened, (), config, beside)
     division = fit(sections, screened.functions, room, config.max_requests, risk)
     unsent = _unsent(division)
     if unsent:  # to name them takes room too
-        room = min(room, _framed(screened, unsent, config, guidelines, system)[1]) - _SPARE
+        room = min(room, _framed(screened, unsent, config, beside)[1]) - _SPARE
         division = fit(sections, screened.functions, room, config.max_requests, risk)
         unsent = _unsent(division)
-        frame, _ = _framed(screened, unsent, config, guidelines, system)
+        frame, _ = _framed(screened, unsent, config, beside)
     unread = any(not item.reason.complete for item in screened.withheld)  # then no room would be enough
     lacking = _lacking(sections, config, room, risk) if unsent and not unread else None
     vital = tuple(file.path for file in division.left_out if risk.rank(file) is Rank.VITAL)
@@ -136,7 +145,10 @@ def pack(
         return Packing((), unsent, digest, lacking, vital)
     parts = division.parts or ((),)
     shaping = "\0".join((system, config.prompt, *map(str, guidelines)))
-    of_all = _Shared(system, None if config.prompt == SEED else reply_schema(), _digest(shaping)[:16])
+    if intent is not None:
+        shaping += f"\0{datafiles.packaged('templates/plan_held.md')}"
+    schema = None if config.prompt == SEED else reply_schema(criteria=intent is not None)
+    of_all = _Shared(system, schema, _digest(shaping)[:16])
     about = "\0".join((screened.base, screened.tree, *screened.merged))
     made = (
         _prompt(frame, Part(sections, number, len(parts)), of_all, about, token)
@@ -149,12 +161,12 @@ def _framed(
     screened: ScreenedChange,
     unsent: tuple[Withheld, ...],
     config: Config,
-    guidelines: tuple[Guideline, ...],
-    system: str,
+    beside: "_Beside",
 ) -> tuple["_Frame", int]:
     """What every request carries where this is left out, and the tokens that are left beside it."""
-    frame = _Frame(guidelines, listing(screened, unsent, config.max_input_tokens // _LISTED))
-    taken = estimate(system) + estimate(_message(frame, Part((), 1, 1), _BLANK))
+    listed = listing(screened, unsent, config.max_input_tokens // _LISTED)
+    frame = _Frame(beside.guidelines, beside.plan, listed)
+    taken = estimate(beside.system) + estimate(_message(frame, Part((), 1, 1), _BLANK))
     return frame, config.max_input_tokens - taken
 
 
@@ -226,10 +238,23 @@ def _marks(token: Token, text: str) -> _Marks:
     return _Marks(Receipt(token(), token()), _fence(token, text))
 
 
+class _Beside(NamedTuple):
+    """What every request carries beside the change.
+
+    Attributes:
+        plan: the template of its block, in which the fence is still to be filled in; empty without one.
+    """
+
+    guidelines: tuple[Guideline, ...]
+    plan: str
+    system: str
+
+
 class _Frame(NamedTuple):
     """What every request of a review carries."""
 
     guidelines: tuple[Guideline, ...]
+    plan: str
     listed: str
 
 
@@ -259,6 +284,8 @@ def _fence(token: Token, text: str) -> str:
 
 def _message(frame: _Frame, part: Part, marks: _Marks) -> str:
     parts = [visible.told(text) for text in _guidelines(frame.guidelines)]
+    if frame.plan:
+        parts.append(frame.plan.replace(_FENCE_MARK, marks.fence))
     parts.append(f"receipt-a: {marks.receipt.before}")
     parts.append(f"fence: {marks.fence}\n\n<<<{marks.fence}")
     parts.append(visible.told(frame.listed))
@@ -273,6 +300,22 @@ def _message(frame: _Frame, part: Part, marks: _Marks) -> str:
         "Reply in the form that was asked for, with the receipt."
     )
     return "\n\n".join(parts) + "\n"
+
+
+_FENCE_MARK = "\0fence\0"  # no visible text holds it
+
+
+def _held(intent: Intent | None, config: Config) -> str:
+    """The block that shows the plan; where the reply is free text, nobody could judge its criteria one by one."""
+    if intent is None:
+        return ""
+    words = datafiles.packaged_toml("templates/plan_held.toml")
+    return datafiles.packaged("templates/plan_held.md").format(
+        origin=words["origins"][intent.origin],
+        criteria="" if config.prompt == SEED else words["criteria"],
+        fence=_FENCE_MARK,
+        plan=visible.told(visible.block(plans.body(intent.plan).strip())),
+    )
 
 
 def _which(part: Part) -> str:

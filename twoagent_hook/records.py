@@ -49,9 +49,10 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
         *trees[:2],
         list(trees.merged),
         flags,
-        environment.hook and bool(flags),
+        environment.hook and (bool(flags) or (options.plan is not None and options.plan.source != "log")),
         "" if options.isolated else path,
         options.isolated,
+        options.plan,
         [(one.agent, one.model, sorted(one.families), one.source) for one in candidates],
         {name: environment.get(name) for name in ("TWOAGENT_PREFER", *redirecting())},
         sources,
@@ -75,7 +76,10 @@ def same_programs(entry: Entry, environment: Environment) -> bool:
 
 def sources() -> str:
     """A digest of the prompt and of the version that asks."""
-    names = ("templates/reviewer.md", "templates/seed.md", "templates/reply.schema.json")
+    names = (
+        *("templates/reviewer.md", "templates/seed.md", "templates/reply.schema.json"),
+        *("templates/plan_held.md", "templates/plan_held.toml", "templates/criteria.schema.json"),
+    )
     return hashlib.sha256("\0".join((__version__, *map(datafiles.packaged, names))).encode()).hexdigest()
 
 
@@ -89,7 +93,7 @@ def _content(entry: Entry) -> str:
 
 def sealed(entry: Entry, seal: Seal | None) -> Entry:
     """The row with a mark of the user's own key on it, if there is one and it is a row that could be taken again."""
-    if seal is None or not {"record", "part"} & set(entry.evidence):
+    if seal is None or not {"record", "part", "verification", "plan"} & set(entry.evidence):
         return entry
     return replace(entry, evidence={**entry.evidence, "seal": seal.mark(_content(entry))})
 

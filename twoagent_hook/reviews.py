@@ -9,7 +9,7 @@ from twoagent_hook.backends.base import Identity, Reply, Usage
 from twoagent_hook.changes import FileChange, Line
 from twoagent_hook.findings import Finding, Severity
 from twoagent_hook.screening import ScreenedChange
-from twoagent_hook.verdicts import Parsed, Verdict
+from twoagent_hook.verdicts import STATUSES, Judged, Parsed, Verdict
 
 _NEAR = 3  # lines between a finding and the next changed line
 
@@ -37,6 +37,7 @@ class Review:
     latency: float
     attempts: int
     form: str
+    criteria: tuple[Judged, ...] = ()
     recorded: int | None = None
     expires: str | None = None
 
@@ -66,6 +67,7 @@ def review(parsed: Parsed, reply: Reply, reviewer: Identity, screened: ScreenedC
         latency=reply.latency,
         attempts=reply.attempts,
         form=reply.form,
+        criteria=parsed.criteria,
     )
 
 
@@ -106,9 +108,20 @@ def _merged(parts: Sequence[Review]) -> Review:
         ),
         latency=max(part.latency for part in parts),
         attempts=sum(part.attempts for part in parts),
+        criteria=judged(part.criteria for part in parts),
         recorded=newest(part.recorded for part in parts),
         expires=min((part.expires for part in parts if part.expires), default=None),
     )
+
+
+def judged(opinions: Iterable[Iterable[Judged]]) -> tuple[Judged, ...]:
+    """One opinion of each criterion: what one part does not show, another may, and what fails in one has failed."""
+    found: dict[str, Judged] = {}
+    for one in (one for opinion in opinions for one in opinion):
+        known = found.get(one.id)
+        if known is None or STATUSES.index(one.status) > STATUSES.index(known.status):
+            found[one.id] = one
+    return tuple(found.values())
 
 
 def newest(rows: Iterable[int | None]) -> int | None:

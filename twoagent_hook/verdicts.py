@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from twoagent_hook.errors import InvalidReplyError
 from twoagent_hook.findings import Finding
@@ -23,6 +24,17 @@ class Verdict(IntEnum):
 VERDICTS = {"approve": Verdict.APPROVE, "request_changes": Verdict.REQUEST_CHANGES, "block": Verdict.BLOCK}
 
 
+class Judged(NamedTuple):
+    """What a reviewer says of one acceptance criterion of the plan; `status` is one of `STATUSES`."""
+
+    id: str
+    status: str
+    reason: str
+
+
+STATUSES = ("not_visible", "met", "not_met")  # of two on parts of a change the later one here counts
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A reply's content before anybody asked whether it may count.
@@ -39,6 +51,7 @@ class Parsed:
     questions: tuple[str, ...]
     receipt: str | None
     whole: bool
+    criteria: tuple[Judged, ...] = ()
 
 
 def invalid(reason: str) -> InvalidReplyError:

@@ -6,9 +6,10 @@ from twoagent_hook import visible
 from twoagent_hook.author import Author
 from twoagent_hook.exits import Failure, Outcome, exit_code
 from twoagent_hook.findings import Finding
+from twoagent_hook.intent import CHANGE, ONLY, Intent
 from twoagent_hook.outputs import plain
 from twoagent_hook.policy import Coverage, Decision
-from twoagent_hook.reviews import Review, newest
+from twoagent_hook.reviews import Review, judged, newest
 
 VERSION = 1
 
@@ -29,6 +30,9 @@ def of(decision: Decision, *, task_id: str | None = None, log_id: int | None = N
         "findings": [_finding(finding) for finding in decision.findings],
         "verification_commands": [plain.text(item) for review in decision.reviews for item in review.commands],
         "questions": [plain.text(item) for review in decision.reviews for item in review.questions],
+        "plan": _plan(decision.intent),
+        "criteria": _criteria(decision),
+        "claims": [],
         "coverage": _coverage(decision.coverage, decision.numbers),
         "reasons": [plain.text(reason) for reason in decision.reasons],
         "notices": [plain.text(notice) for notice in decision.notices],
@@ -54,6 +58,37 @@ def _recorded(decision: Decision) -> int | None:
     if decision.coverage is None or not decision.coverage.complete:
         return None
     return newest(review.recorded for review in decision.reviews)
+
+
+def _plan(intent: Intent | None) -> dict[str, Any] | None:
+    if intent is None:
+        return None
+    return {
+        "task_id": intent.plan.task.id,
+        "title": plain.line(intent.plan.task.title),
+        "source": intent.source,
+        "path": visible.path(intent.path) if intent.path else None,
+        "by_author": intent.origin == CHANGE,
+        "digest": intent.digest,
+    }
+
+
+def _criteria(decision: Decision) -> list[dict[str, Any]]:
+    """Each acceptance criterion of the plan, with what reviewers say of it; what nobody says is not visible."""
+    if decision.intent is None or decision.intent.source == ONLY:
+        return []
+    said = {one.id: one for one in judged(review.criteria for review in decision.reviews)}
+    unsaid = "the reviewer did not judge it" if decision.reviews else "no model reviewed this"
+    rows = ((one, said.get(one.id)) for one in decision.intent.plan.criteria)
+    return [
+        {
+            "id": one.id,
+            "text": plain.line(one.text),
+            "status": given.status if given else "not_visible",
+            "reason": plain.text(given.reason) if given else unsaid,
+        }
+        for one, given in rows
+    ]
 
 
 def _author(author: Author | None) -> dict[str, Any]:

@@ -88,10 +88,10 @@ def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
     outcome = payload["outcome"]
     label = _GREEN.format(outcome) if reader.colour else outcome
     parts = [f"{label}  {_who(payload)}" if payload["reviews"] else f"{label}  {'; '.join(payload['reasons'])}"]
-    parts += [part for part in (_scope(payload), _effort(payload), _number(payload)) if part]
+    parts += [part for part in (_scope(payload), _met(payload), _effort(payload), _number(payload)) if part]
     lines = [" · ".join(parts)]
     notices = [*(payload["reasons"] if payload["reviews"] else []), *payload["notices"]]
-    for text in (*_not_shown(payload), *notices):
+    for text in (*_not_shown(payload), *_unmet(payload), *_doubted(payload), *notices):
         lines += textwrap.wrap(text, reader.width, initial_indent="  ", subsequent_indent="    ")
     return _fitting("\n".join(lines), reader) + "\n"
 
@@ -116,6 +116,32 @@ def _scope(payload: Mapping[str, Any]) -> str:
         return ""
     files = f"{coverage['files']} file{'' if coverage['files'] == 1 else 's'}"
     return f"{files} +{coverage['added']} −{coverage['removed']}"
+
+
+def _met(payload: Mapping[str, Any]) -> str:
+    """How many of the plan's criteria are met."""
+    found = payload.get("criteria") or ()
+    met = sum(one["status"] == "met" for one in found)
+    return f"{met} of {len(found)} criteria met" if found else ""
+
+
+def _unmet(payload: Mapping[str, Any]) -> Iterator[str]:
+    for one in payload.get("criteria") or ():
+        if one["status"] == "not_met":
+            yield f"{one['id']} is not met: {one['text']} ({one['reason']})"
+
+
+_CLAIMED = {
+    "confirmed": "claimed, and run on this tree: ",
+    "contradicted": "claimed, and it failed on this tree: ",
+    "unverified": "claimed, and not run on this tree: ",
+}
+
+
+def _doubted(payload: Mapping[str, Any]) -> Iterator[str]:
+    for claim in payload.get("claims") or ():
+        if claim["status"] != "confirmed":
+            yield f"{_CLAIMED[claim['status']]}{claim['text']} ({claim['source']})"
 
 
 def _effort(payload: Mapping[str, Any], reviews: Sequence[Mapping[str, Any]] | None = None) -> str:
@@ -249,6 +275,8 @@ def _rows(payload: Mapping[str, Any]) -> Iterator[Row]:
     yield from _head(payload)
     yield from _risks(payload)
     yield from _fixes(payload)
+    yield from _criteria(payload)
+    yield from _claims(payload)
     yield from _listed("Verification commands (suggested by the reviewer, not run)", payload["verification_commands"])
     yield from _listed("Questions for the human owner", payload["questions"])
 
@@ -280,10 +308,12 @@ def _head(payload: Mapping[str, Any]) -> Iterator[Row]:
         yield _plain(f"{who} · {spent}" if spent else who, lead="reviewer: ")
     if payload["coverage"] is not None:
         yield _plain(_author(payload["author"]), lead="author: ")
-        if payload["reviews"]:
+        if payload["reviews"] and payload["tree"]:
             yield _plain(f"{_scope(payload)}, tree {payload['tree'][:12]}", lead="reviewed: ")
         else:
             yield _plain(_scope(payload), lead="change: ")
+    if payload.get("plan"):
+        yield _plain(_plan(payload["plan"]), lead="plan: ")
     yield from (_plain(line, "yellow") for line in _not_shown(payload))
     yield from (_plain(reason, lead="because: ") for reason in payload["reasons"])
     yield from (_plain(notice, "yellow") for notice in payload["notices"])
@@ -297,6 +327,41 @@ def _author(author: Mapping[str, Any]) -> str:
         return f"{author['model']} ({author['family'] or 'family unknown'}; from {author['source']})"
     known = ", ".join(part for part in (author["family"], author["model"] or "model unknown") if part)
     return f"{author['agent']} ({known}; from {author['source']})"
+
+
+_WHENCE = {
+    "policy": "named by the policy",
+    "--plan": "named for this review",
+    "log": "on record for the task",
+    "--plan-only": "reviewed by itself",
+}
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    own = "; part of this change: its author's own word" if plan["by_author"] else ""
+    return f"{plan['path'] or plan['task_id']} ({_WHENCE.get(plan['source'], plan['source'])}{own})"
+
+
+_STATUSES = {"met": ("met", "green"), "not_met": ("not met", "red"), "not_visible": ("not visible", "dim")}
+
+
+def _criteria(payload: Mapping[str, Any]) -> Iterator[Row]:
+    found = payload.get("criteria") or ()
+    if found:
+        yield from _heading("Acceptance criteria")
+    for one in found:
+        status, style = _STATUSES[one["status"]]
+        reason = f" ({one['reason']})" if one["reason"] else ""
+        yield Row([(status, style), (f"  {one['text']}{reason}", "")], f"{one['id']}: ")
+
+
+def _claims(payload: Mapping[str, Any]) -> Iterator[Row]:
+    found = payload.get("claims") or ()
+    if found:
+        yield from _heading("Claimed, against what ran")
+    for claim in found:
+        runs = f", {', '.join(claim['by'])}" if claim["by"] else ""
+        yield _plain(f"{_CLAIMED[claim['status']]}{claim['text']} ({claim['source']}{runs})", lead="- ")
 
 
 def _risks(payload: Mapping[str, Any]) -> Iterator[Row]:

@@ -95,10 +95,17 @@ def matcher(patterns: tuple[str, ...]) -> Matcher:
 
 
 class Inspected(NamedTuple):
-    """What rules look at beside the hunks: the gate itself, and whole files before and after."""
+    """What rules look at beside the hunks.
+
+    Attributes:
+        gate: itself.
+        texts: whole files before and after.
+        outside: path -> why the plan does not let the change touch it.
+    """
 
     gate: Gate = Gate()
     texts: Mapping[str, Texts] = {}
+    outside: Mapping[str, str] = {}
 
 
 def inspected_paths(change: ChangeSet, gate: Gate) -> list[str]:
@@ -188,6 +195,8 @@ class _Sieve:
         self._found += [] if self._fixtures(original.path) else leaks
         texts = self._inspected.texts.get(original.path)
         self._found += _per_file(file, content, texts, protected=_covers(self._protected, original))
+        if original.path in self._inspected.outside:
+            self._found.append(_out_of_scope(file, self._inspected.outside[original.path]))
         reason = _reason(original, content, self.excluded, self._generated)
         if reason is None:
             self.shown[original.path] = file
@@ -431,6 +440,12 @@ def _per_file(file: FileChange, content: Content, texts: Texts | None, *, protec
         from twoagent_hook.screening import locks  # 10 ms for what few changes hold
 
         yield from locks.find(file, name, *(texts or Texts(None, None)))
+
+
+def _out_of_scope(file: FileChange, why: str) -> Finding:
+    title = f"the change {_VERBS[file.status]} this file, and {why}"
+    fix = "leave it out of this change, or have the owner add it to the plan"
+    return rule("out-of-scope", title, visible.path(file.path), fix=fix)
 
 
 _VERBS = {
