@@ -116,6 +116,12 @@ def detect(variables: Mapping[str, str], claims: Sequence[Claim]) -> Author:
     return Author((*told, *(mark for mark in marked if mark not in partners)))
 
 
+def joined(one: Author, other: Author) -> Author:
+    """All candidates of both, each once."""
+    known = {_who(candidate) for candidate in one.candidates}
+    return Author((*one.candidates, *(more for more in other.candidates if _who(more) not in known)))
+
+
 def weak_signs(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """(variable, what it says) of each sign that people's terminals have too; it never makes a candidate."""
     return tuple((row["variable"], row["says"]) for row in _table()["weak"] if _present(row, variables))

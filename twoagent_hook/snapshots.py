@@ -291,6 +291,11 @@ class Snapshot:
                 found[changes.decode(name)] = (mode, oid)
         return found
 
+    def paths(self, tree: str) -> list[str]:
+        """Every path in a tree, submodules included."""
+        answer = self._output(("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree))
+        return [changes.decode(name) for name in answer.split(b"\0")[:-1]]
+
     def blob(self, oid: str, limit: int = BLOB_LIMIT) -> bytes:
         """The first `limit` bytes of a blob."""
         with self._process(("cat-file", "blob", oid)) as stdout:

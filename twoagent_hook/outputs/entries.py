@@ -1,6 +1,7 @@
 """Log rows made of calls and decisions; pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twoagent_hook import visible
@@ -14,7 +15,14 @@ _REPLY_LIMIT = 64_000  # characters of a reply that are kept
 
 
 def of_call(
-    call: "Call", *, author: str | None, tree: str, task_id: str | None, base: str, fail_on: str, expires: str
+    call: "Call",
+    *,
+    author: str | None,
+    tree: str | None,
+    task_id: str | None,
+    base: str | None,
+    fail_on: str,
+    expires: str,
 ) -> Entry:
     """The row of one request to a model.
 
@@ -22,9 +30,17 @@ def of_call(
         fail_on: under which the answer was accepted.
         expires: until when it may be taken again.
     """
+    row = of_consultation(call, role="reviewer", task_id=task_id)
+    answer = _answer(call, base=base, fail_on=fail_on, expires=expires)
+    paths = {"paths": [visible.path(path) for path in call.prompt.paths]}
+    return replace(row, evidence={**answer, **row.evidence, **paths}, author=author, tree=tree)
+
+
+def of_consultation(call: "Call", *, role: str, task_id: str | None, tree: str | None = None) -> Entry:
+    """The row of one request to a model in whatever role."""
     reply = call.reply
     return Entry(
-        role="reviewer",
+        role=role,
         result=call.result,
         task_id=task_id,
         model=visible.excerpt(reply.answered[0], 200) if reply and reply.answered else call.reviewer.model,
@@ -35,7 +51,6 @@ def of_call(
         cached_tokens=reply.usage.cached_tokens if reply else None,
         cost_usd=reply.usage.cost_usd if reply else None,
         evidence={
-            **_answer(call, base=base, fail_on=fail_on, expires=expires),
             "origin": call.reviewer.origin,
             "spec": call.reviewer.spec,
             "answered": [visible.excerpt(name, 200) for name in reply.answered] if reply else [],
@@ -44,17 +59,15 @@ def of_call(
             "api": reply.api if reply else None,
             "form": reply.form if reply else None,
             "estimated_tokens": call.prompt.tokens,
-            "paths": [visible.path(path) for path in call.prompt.paths],
             "reply": visible.block(reply.text[:_REPLY_LIMIT]) if reply else None,
             "problem": {"what": call.failure.what, "do": call.failure.do} if call.failure else None,
         },
-        author=author,
         tree=tree,
         prompt_fingerprint=call.prompt.fingerprint,
     )
 
 
-def _answer(call: "Call", *, base: str, fail_on: str, expires: str) -> dict[str, Any]:
+def _answer(call: "Call", *, base: str | None, fail_on: str, expires: str) -> dict[str, Any]:
     """What a later run needs to take the answer again; nothing where there was none."""
     if call.review is None:
         return {}
