@@ -10,7 +10,7 @@ import pytest
 import yaml
 from support.repo import SCRIPT
 
-from twoagent_hook import cli, config, datafiles, errors, exits
+from twoagent_hook import __version__, cli, config, datafiles, errors, exits
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "twoagent_hook"
@@ -137,7 +137,7 @@ def test_the_readme_names_every_exit_code() -> None:
     ]
 
 
-COMMANDS = {"review", "init", "doctor", "log", "sample-config", "demo"}
+COMMANDS = {"review", "packets", "plan", "verify", "guard", "init", "doctor", "log", "sample-config", "demo"}
 
 
 def test_the_readme_names_only_commands_and_flags_that_exist() -> None:
@@ -172,8 +172,8 @@ def test_every_reviewed_flag_of_the_contract_exists() -> None:
 @pytest.mark.parametrize("flag", ["-V", "--version"])
 def test_the_version_is_the_distributions(flag: str) -> None:
     said = subprocess.run([SCRIPT, flag], capture_output=True, text=True, check=True).stdout
-    assert said == f"twoagent-hook {cli.__version__}\n"
-    assert f'version = "{cli.__version__}"' in (ROOT / "pyproject.toml").read_text()
+    assert said == f"twoagent-hook {__version__}\n"
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
 HEAVY = {"openai", "pydantic", "git", "rich", "httpx", "httpx2", "dataclasses", "platformdirs", "pathspec", "sqlite3"}
