@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Flags that a hook's arguments may not hold, since those belong to the repository: they could open the gate, or
 # send its words elsewhere. Of the others `--reviewer`, `--fail-on` and `--on-error` may only tighten (`config`).
-HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "no_cache", "output_file")
+HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "no_cache", "output_file", "checklist", "plan_only")
 
 
 def run(arguments: argparse.Namespace, environment: Environment, started: float) -> int:
@@ -50,7 +50,9 @@ def _check_flags(arguments: argparse.Namespace, environment: Environment) -> Non
     given = [name for name in HAND_ONLY if getattr(arguments, name)] if environment.hook else []
     if given:
         flag = "--" + given[0].replace("_", "-")
-        arguments.output_file = None  # the refusal itself must not be written over a file that a repository named
+        arguments.output_file = arguments.checklist = (
+            None  # the refusal itself must not be written over a file that a repository named
+        )
         raise UsageError(
             f"{flag} could loosen the gate, and a hook's arguments may only tighten it",
             f"take {flag} out of the hook's arguments, and use it by hand",
@@ -61,11 +63,16 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
     _check_flags(arguments, environment)
     with Workspace(location, environment) as workspace:
         trees = workspace.trees()
+        if arguments.plan_only is not None:
+            return _judge_plan(workspace, trees, arguments, environment, started)
         if trees.empty:
             return _report_nothing(trees, arguments, environment)
+        from twoagent_hook import given
         from twoagent_hook.memory import Memory
 
-        memory = Memory.of(location, trees, _options(arguments, environment), environment)
+        options = _options(arguments, environment)
+        plan = given.plan_of(arguments.plan, _task(arguments, environment), location, environment)
+        memory = Memory.of(location, trees, options._replace(plan=plan), environment)
         if memory.standing is not None:
             return _repeat(memory.standing, workspace, memory, arguments)
         from twoagent_hook.gate import Gate
@@ -105,14 +112,18 @@ def _options(arguments: argparse.Namespace, environment: Environment) -> "Option
 def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from twoagent_hook import config, inquiry, spending
+    from twoagent_hook import claimed, config, given, inquiry, spending
     from twoagent_hook.outputs import payload
 
     environment = memory.environment
+    notes = given.named_notes(arguments.notes)  # before anybody is asked
     decision = gate.run()
     if memory.unread is not None:
         decision = replace(decision, notices=(*decision.notices, memory.unread))
-    made = payload.of(decision, task_id=_task(arguments, environment))
+    decision = replace(decision, notices=(*decision.notices, *_other_task(decision, arguments, environment)))
+    made = payload.of(decision, task_id=_task_of(decision, arguments, environment))
+    beside = given.notes_beside(decision.intent.path if decision.intent else None, memory.location)
+    made["claims"] = claimed.of(decision.intent, notes or beside, memory)
     folder = config.state_folder(environment.get("TWOAGENT_HOME"))
     if gate.calls and spending.add(folder, inquiry.costs(gate.calls)):
         made["tokens_today"] = spending.read(folder).tokens_today
@@ -124,10 +135,27 @@ def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int
     return code
 
 
+def _judge_plan(
+    workspace: Workspace, trees: Trees, arguments: argparse.Namespace, environment: Environment, started: float
+) -> int:
+    """A plan, in the place of what is staged; its verdict stands for nothing else."""
+    from twoagent_hook import given
+    from twoagent_hook.memory import Memory
+    from twoagent_hook.plan_review import PlanGate
+
+    options, location = _options(arguments, environment), workspace.location
+    plan = given.named(arguments.plan_only, _task(arguments, environment), location)
+    gate = PlanGate(workspace, trees, environment, options, started, plan)
+    if arguments.dry_run:
+        return _show_preview(gate.preview(), arguments)
+    return _judge(gate, Memory(location, trees, options, environment, None, None, None, None), arguments)
+
+
 def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments: argparse.Namespace) -> int:
     """The verdict of an earlier run, which stands: nobody is asked."""
     from dataclasses import replace
 
+    from twoagent_hook import claimed
     from twoagent_hook.outputs import entries, plain
 
     environment = memory.environment
@@ -140,8 +168,9 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
         workspace.confirm(memory.trees)
     made: dict[str, Any] = decision | {
         "exit_code": int(ExitCode.OPEN if arguments.exit_zero and code is ExitCode.CLOSED else code),
-        "task_id": _task(arguments, environment),
+        "task_id": _task(arguments, environment) or decision["task_id"],
         "outcome": outcome.value,
+        "claims": claimed.again(decision.get("claims", []), memory),
         "reviews": [review | {"cached": True} for review in decision["reviews"]],
         "notices": [notice for notice in decision["notices"] if not notice.startswith("TWOAGENT_DEFER")],
         "recorded": standing.id,
@@ -165,6 +194,19 @@ def _task(arguments: argparse.Namespace, environment: Environment) -> str | None
     return visible.excerpt(given, 200) if given else None
 
 
+def _task_of(decision: "Decision", arguments: argparse.Namespace, environment: Environment) -> str | None:
+    """The task that is named, else that of the plan."""
+    given_task = _task(arguments, environment)
+    return given_task or (decision.intent.plan.task.id if decision.intent else None)
+
+
+def _other_task(decision: "Decision", arguments: argparse.Namespace, environment: Environment) -> Sequence[str]:
+    task_id = _task(arguments, environment)
+    if decision.intent is None or task_id in {None, decision.intent.plan.task.id}:
+        return ()
+    return (f"plan: it is that of {decision.intent.plan.task.id}, and the task is said to be {task_id}",)
+
+
 # --- the log ------------------------------------------------------------------------------------------------
 
 
@@ -186,8 +228,8 @@ def _entries(gate: "Gate", decision: "Decision", made: Mapping[str, Any], memory
         entries.of_call(
             call,
             author=author,
-            tree=gate.trees.tree,
-            base=gate.trees.base,
+            tree=decision.tree,
+            base=decision.base,
             task_id=task_id,
             fail_on=gate.fail_on,
             expires=gate.expires,
@@ -245,6 +287,7 @@ def report_usage(failure: Failure, words: list[str], environment: Environment) -
     arguments = argparse.Namespace(
         output_format="json" if wants_json else "text",
         output_file=None,
+        checklist=None,
         quiet=False,
         verbose=False,
         color="auto",
@@ -271,6 +314,7 @@ def _report_failure(
 def _print(made: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment) -> int:
     """Show the payload where it is wanted; returns the exit code."""
     code = int(made["exit_code"])
+    filled = _fill_checklist(made, arguments.checklist)
     if arguments.output_format == "json":
         from twoagent_hook.outputs import json as json_output
 
@@ -283,7 +327,22 @@ def _print(made: Mapping[str, Any], arguments: argparse.Namespace, environment: 
         from twoagent_hook.outputs import text
 
         shown = _deliver(text.render(made, _reader(made, arguments, environment)), arguments.output_file)
-    return code if shown or code else int(ExitCode.NO_VERDICT)
+    return code if (shown and filled) or code else int(ExitCode.NO_VERDICT)
+
+
+def _fill_checklist(made: Mapping[str, Any], path: str | None) -> bool:
+    """Write the review as a filled checklist, where one is wanted; False where it can't be."""
+    if path is None:
+        return True
+    from twoagent_hook import files
+    from twoagent_hook.outputs import checklist
+
+    try:
+        files.replace(path, checklist.render(made))
+    except OSError as error:
+        console.tell(f"twoagent-hook: {path} can't be written: {error.strerror}", "name another file")
+        return False
+    return True
 
 
 def _reader(made: Mapping[str, Any], arguments: argparse.Namespace, environment: Environment) -> Any:
