@@ -1,5 +1,6 @@
 """The command line: usage, streams, files, and failures before there is anything to judge."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,20 @@ def test_a_sample_for_each_framework(repo: Repo, target: str) -> None:
     assert result.code == 0
     assert "review" in result.out
     assert "{" not in result.out.replace("${", "")
+
+
+def test_a_sample_for_an_agents_permission_hook(repo: Repo) -> None:
+    result = repo.run("sample-config", "--for", "claude-code")
+    assert result.code == 0
+    (entry,) = result.json["hooks"]["PreToolUse"]
+    assert entry["matcher"] == "Bash|Edit|MultiEdit|Write|NotebookEdit"
+    command = entry["hooks"][0]["command"]
+    assert command.endswith(" guard")
+    event = b'{"tool_name": "Bash", "tool_input": {"command": "git commit --no-verify"}}'
+    done = subprocess.run(
+        command, shell=True, cwd=repo.root, env=repo.environment, input=event, capture_output=True, check=False
+    )
+    assert done.returncode == 2, done
 
 
 def test_a_closed_standard_output_is_no_approval(changed: Repo, serve: Any, configure: Any) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 from twoagent_hook import __version__, datafiles
 
 FRAMEWORKS = ("pre-commit", "prek")
-TARGETS = (*FRAMEWORKS, "husky", "lefthook", "plain")
+AGENTS = ("claude-code",)  # whose permission hooks take the guard
 
 
 def hook_text(target: str, command: str) -> str:
     """The hook's own configuration; `command` is how the product is called."""
     template = datafiles.packaged(f"templates/sample/{target}.txt")
+    command = json.dumps(command)[1:-1] if target in AGENTS else command
     return template.replace("{repo}", _repository(command)).replace("{command}", command)
 
 
