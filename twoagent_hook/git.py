@@ -11,8 +11,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from io import BytesIO
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -91,6 +92,19 @@ class Trees(NamedTuple):
         return self.base == self.tree and not self.merged
 
 
+class Commit(NamedTuple):
+    """A commit as git keeps it.
+
+    Attributes:
+        reached: whether a branch, a tag or the HEAD of a worktree still leads to it.
+        raw: headers and message.
+    """
+
+    id: str
+    reached: bool
+    raw: bytes
+
+
 # What git needs of the user's environment; keys and the like are none of its business.
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|TEMP|TMP|LANG|LANGUAGE|LC_\w+|TZ|XDG_\w+|SYSTEMROOT|LD_LIBRARY_PATH|DYLD_\w+"
@@ -115,20 +129,25 @@ def find_executable(environment: Environment) -> str:
 
 
 def run(
-    command: Sequence[str], *, cwd: str, environment: dict[str, str], stdin: bytes = b""
+    command: Sequence[str],
+    *,
+    cwd: str,
+    environment: dict[str, str],
+    stdin: bytes = b"",
+    seconds: float = _SECONDS,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one git command to its end, whatever its exit code; bytes in, bytes out.
 
     Raises:
-        GitError: it could not be started, or took longer than a minute.
+        GitError: it could not be started, or took longer than it may.
     """
     try:
         return subprocess.run(
-            command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False, timeout=_SECONDS
+            command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False, timeout=seconds
         )
     except subprocess.TimeoutExpired as error:
         raise GitError(
-            f"git gave no answer within {_SECONDS} s", "look for a hanging disk, then run it again"
+            f"git gave no answer within {seconds:g} s", "look for a hanging disk, then run it again"
         ) from error
     except OSError as error:
         raise GitError(f"git could not be started: {error.strerror}", "check the installation of git") from error
@@ -313,6 +332,51 @@ class Workspace:
         )
         return os.fsdecode(result.stdout).removesuffix("\n") if result.returncode == 0 else None
 
+    def commits_of(self, trees: Collection[str]) -> list[Commit]:
+        """The commits that have one of these trees, newest first.
+
+        Looked through is all that a branch, a tag or the HEAD of a worktree leads to, and each commit that one of
+        those HEADs was at. What was stashed was never committed.
+
+        Raises:
+            GitError: the repository can't be read.
+        """
+        if not trees:
+            return []
+        everywhere = ("--exclude=refs/stash", "--exclude=refs/notes/*", "--all")
+        reached = self._walk(self.location.git_dir, trees, *everywhere)
+        found = dict.fromkeys(reached)
+        for folder in self._git_dirs():
+            with suppress(GitError):  # nothing was ever committed there, or it keeps no reflog
+                found |= dict.fromkeys(self._walk(folder, trees, "--walk-reflogs", "HEAD"))
+        return list(self._commits(list(found), set(reached)))
+
+    def _git_dirs(self) -> list[str]:
+        """Those of the repository and of its worktrees."""
+        folder = os.path.join(self.location.common_dir, "worktrees")
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return [self.location.common_dir, *(os.path.join(folder, name) for name in names)]
+
+    def _walk(self, git_dir: str, trees: Collection[str], *arguments: str) -> list[str]:
+        """The ids of those commits that `rev-list` names, and that have one of the trees."""
+        environment = self.variables(git_dir=git_dir) | {"GIT_GRAFT_FILE": os.devnull}
+        lines = BytesIO(self.run("rev-list", "--format=%T", *arguments, environment=environment))
+        pairs = zip(lines, lines, strict=False)  # `commit ID`, and its tree
+        return [
+            commit.decode("ascii").split()[1]
+            for commit, tree in pairs
+            if tree.decode("ascii", "replace").strip() in trees
+        ]
+
+    def _commits(self, ids: Sequence[str], reached: Collection[str]) -> Iterator[Commit]:
+        if not ids:
+            return
+        output = BytesIO(self.run("cat-file", "--batch", stdin="".join(f"{one}\n" for one in ids).encode()))
+        while head := output.readline().decode("ascii", "replace").split():
+            if len(head) == 3:  # else it is missing
+                yield Commit(head[0], head[0] in reached, output.read(int(head[2])))
+                output.readline()
+
     def _base(self) -> str:
         tree = self._peel("HEAD^{tree}")
         if tree is not None:
@@ -320,6 +384,10 @@ class Workspace:
         if self._peel("HEAD") is not None:
             raise GitError("the tree of HEAD can't be read", "run `git fsck` and restore the missing objects")
         return EMPTY_TREES[self.location.object_format]
+
+    def resolve(self, revision: str) -> str | None:
+        """The id that a revision stands for, or None where it stands for nothing."""
+        return self._peel(revision)
 
     def _peel(self, revision: str) -> str | None:
         environment = self.variables(git_dir=self.location.git_dir)

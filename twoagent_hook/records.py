@@ -183,7 +183,9 @@ def _printable(decision: object) -> bool:
         return False
     listed = all(isinstance(decision.get(name), list) for name in _LISTS)
     tables = listed and all(isinstance(item, dict) for name in _LISTS[:2] for item in decision[name])
-    return tables and {"problem", "coverage", "author"} <= set(decision)
+    claims = decision.get("claims", [])
+    told = isinstance(claims, list) and all(isinstance(one, dict) and {"text", "source"} <= set(one) for one in claims)
+    return tables and told and {"problem", "coverage", "author"} <= set(decision)
 
 
 def _weight(entry: Entry) -> int:

@@ -143,6 +143,27 @@ class Log:
         """
         return self._select(" WHERE tree = ? AND role = ? ORDER BY id DESC", (tree, role), damaged=False)
 
+    def of_task(self, task_id: str) -> tuple[list[Entry], list[int]]:
+        """All rows of a task, oldest first, and the ids of those that are damaged.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        with self._errors():
+            rows = self._rows(f"SELECT id, {', '.join(_COLUMNS)} FROM entries WHERE task_id = ? ORDER BY id", task_id)  # noqa: S608
+            found = [(int(row["id"]), _undamaged(row)) for row in rows]
+        return [entry for _, entry in found if entry is not None], [number for number, entry in found if entry is None]
+
+    def tasks(self) -> list[str]:
+        """The ids of the tasks that have rows: a thousand of them at most, the newest first.
+
+        Raises:
+            LogError: there is a file, and it can't be read.
+        """
+        query = "SELECT task_id, max(id) FROM entries GROUP BY task_id ORDER BY 2 DESC LIMIT 1000"
+        with self._errors():
+            return [row["task_id"] for row in self._rows(query) if isinstance(row["task_id"], str)]
+
     def deferred(self) -> frozenset[str]:
         """The trees that were deferred, and neither judged nor shown to need no judgement since.
 
@@ -177,6 +198,16 @@ class Log:
             return 0
         with self._errors(), closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
             return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """Rows as they are, texts that are no UTF-8 among them; within `_errors`."""
+        if not os.path.exists(self.path):
+            return []
+        self._check_own()
+        with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+            return connection.execute(query, values).fetchall()
 
     def _check_own(self) -> None:
         """A log that another user could have written proves nothing.

@@ -374,36 +374,6 @@ def _redacted(text: str) -> str:
     return Redactor().text(text)
 
 
-# --- what a push holds --------------------------------------------------------------------------------------
-
-
-class Pushed(NamedTuple):
-    """One ref of a push: the commit that goes out, and what the remote has there (None: nothing)."""
-
-    commit: str
-    remote: str | None
-
-
-_REF = re.compile(r"(?P<local>.+) (?P<commit>[0-9a-f]{40,64}) (?P<ref>\S+) (?P<remote>[0-9a-f]{40,64})")
-
-
-def read_push(text: str) -> tuple[Pushed, ...]:
-    """What git tells a pre-push hook on its standard input; a ref that is deleted holds nothing.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    found = []
-    for line in text.splitlines():
-        match = _REF.fullmatch(line)
-        if match is None:
-            what = "git runs this as a hook, and standard input is not what a pre-push hook is given"
-            raise UsageError(what, "use it as a pre-push hook, or by hand")
-        if match["commit"].strip("0"):
-            found.append(Pushed(match["commit"], match["remote"] if match["remote"].strip("0") else None))
-    return tuple(found)
-
-
 # --- what is on record --------------------------------------------------------------------------------------
 
 

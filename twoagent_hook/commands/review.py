@@ -16,7 +16,7 @@ from twoagent_hook.git import Location, Trees, Workspace
 if TYPE_CHECKING:
     from twoagent_hook.gate import Gate, Preview
     from twoagent_hook.memory import Memory
-    from twoagent_hook.options import Options
+    from twoagent_hook.options import GivenPlan, Options
     from twoagent_hook.policy import Decision
     from twoagent_hook.seals import Seal
     from twoagent_hook.trajectory import Entry
@@ -67,12 +67,10 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
             return _judge_plan(workspace, trees, arguments, environment, started)
         if trees.empty:
             return _report_nothing(trees, arguments, environment)
-        from twoagent_hook import given
         from twoagent_hook.memory import Memory
 
-        options = _options(arguments, environment)
-        plan = given.plan_of(arguments.plan, _task(arguments, environment), location, environment)
-        memory = Memory.of(location, trees, options._replace(plan=plan), environment)
+        options = _options(arguments, environment)._replace(plan=_plan(location, arguments, environment))
+        memory = Memory.of(location, trees, options, environment)
         if memory.standing is not None:
             return _repeat(memory.standing, workspace, memory, arguments)
         from twoagent_hook.gate import Gate
@@ -135,6 +133,16 @@ def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int
     return code
 
 
+def _plan(location: Location, arguments: argparse.Namespace, environment: Environment) -> "GivenPlan | None":
+    """The plan that is named, or on record for the task that is named."""
+    task_id = _task(arguments, environment)
+    if arguments.plan is None and task_id is None:
+        return None
+    from twoagent_hook import given
+
+    return given.plan_of(arguments.plan, task_id, location, environment)
+
+
 def _judge_plan(
     workspace: Workspace, trees: Trees, arguments: argparse.Namespace, environment: Environment, started: float
 ) -> int:
@@ -155,7 +163,6 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
     """The verdict of an earlier run, which stands: nobody is asked."""
     from dataclasses import replace
 
-    from twoagent_hook import claimed
     from twoagent_hook.outputs import entries, plain
 
     environment = memory.environment
@@ -170,7 +177,7 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
         "exit_code": int(ExitCode.OPEN if arguments.exit_zero and code is ExitCode.CLOSED else code),
         "task_id": _task(arguments, environment) or decision["task_id"],
         "outcome": outcome.value,
-        "claims": claimed.again(decision.get("claims", []), memory),
+        "claims": _claims_again(decision, memory),
         "reviews": [review | {"cached": True} for review in decision["reviews"]],
         "notices": [notice for notice in decision["notices"] if not notice.startswith("TWOAGENT_DEFER")],
         "recorded": standing.id,
@@ -192,6 +199,15 @@ def _task(arguments: argparse.Namespace, environment: Environment) -> str | None
 
     given = arguments.task or environment.get("TWOAGENT_TASK")
     return visible.excerpt(given, 200) if given else None
+
+
+def _claims_again(decision: Mapping[str, Any], memory: "Memory") -> list[dict[str, Any]]:
+    """What was claimed, held against what was run meanwhile."""
+    if not decision.get("claims"):
+        return []
+    from twoagent_hook import claimed
+
+    return claimed.again(decision["claims"], memory)
 
 
 def _task_of(decision: "Decision", arguments: argparse.Namespace, environment: Environment) -> str | None:

@@ -1,16 +1,10 @@
 """`twoagent-hook verify`: run the owner's commands on what was judged."""
 
 import argparse
-import hashlib
-import os
-import select
 import signal
-import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twoagent_hook import console, exits, git
@@ -24,18 +18,16 @@ if TYPE_CHECKING:
     from twoagent_hook.checkout import Subject, Wanted
     from twoagent_hook.claims import Claim
     from twoagent_hook.config import Config
+    from twoagent_hook.pushes import Pushed
     from twoagent_hook.trajectory import Entry
-    from twoagent_hook.verification import Attachment, Inspection, Problem, Pushed, Run, Summary, Verification
+    from twoagent_hook.verification import Attachment, Inspection, Problem, Run, Summary, Verification
 
 # Flags that a hook's arguments may not hold, since those belong to the repository: they could have something else
 # judged, or nothing at all.
 HAND_ONLY = ("attach", "commit", "config", "inspect", "isolated", "no_summary", "run_suggested", "verifier")
 _LONGEST = 86_400  # seconds
 _NOTES_LIMIT = 1 << 20  # bytes of notes or a plan
-_ATTACHMENT_LIMIT = 20 << 20  # bytes
 _MOST_SUGGESTED = 20
-_PATIENCE = 5.0  # seconds in which git has told a hook what is pushed
-_PUSH_LIMIT = 16 << 20  # bytes of that
 
 
 def run(arguments: argparse.Namespace, environment: Environment, _started: float) -> int:
@@ -93,14 +85,17 @@ class _Target(NamedTuple):
 
 
 def _verify(location: Location, arguments: argparse.Namespace, environment: Environment) -> int:
-    pushed = _pushed(environment)
+    from twoagent_hook import pushes
+    from twoagent_hook.attachments import attach
+
+    pushed = pushes.pushed(environment)
     hook = environment.hook or pushed is not None
     _check_flags(arguments, environment, hook=hook)
     with Workspace(location, environment) as workspace:
         targets = _targets(workspace, arguments, pushed)
         if not targets:
             return _report_nothing(arguments, environment)
-        attachments, notices = _attachments(arguments.attach, location)
+        attachments, notices = attach(arguments.attach, location)
         around = _Around(
             workspace=workspace,
             environment=environment,
@@ -142,37 +137,6 @@ def _check_terminal(arguments: argparse.Namespace, environment: Environment) -> 
 
 
 # --- what is verified ---------------------------------------------------------------------------------------
-
-
-def _pushed(environment: Environment) -> "tuple[Pushed, ...] | None":
-    """What a push holds, where one runs us; None where none does."""
-    from twoagent_hook.verification import Pushed, read_push
-
-    named = environment.get("PRE_COMMIT_TO_REF") or environment.get("PRE_COMMIT_LOCAL_BRANCH")
-    if named is not None:
-        return (Pushed(named, environment.get("PRE_COMMIT_FROM_REF")),)
-    if environment.hook or "GIT_PREFIX" not in environment.variables:
-        return None
-    told = _told_by_git()
-    return None if told is None else read_push(told)
-
-
-def _told_by_git() -> str | None:
-    """All that stands on standard input, where that is a pipe and somebody says something, or is done, in time."""
-    try:
-        if not stat.S_ISFIFO(os.fstat(0).st_mode):
-            return None
-    except OSError:
-        return None
-    found = b""
-    while len(found) < _PUSH_LIMIT:
-        if not select.select([0], [], [], _PATIENCE)[0]:
-            return None  # somebody's open pipe, and no push
-        piece = os.read(0, 1 << 16)
-        if not piece:
-            break
-        found += piece
-    return found.decode("utf-8", "surrogateescape")
 
 
 def _targets(
@@ -234,66 +198,6 @@ def _inspections(texts: Sequence[str]) -> "tuple[Inspection, ...]":
     if not all(text.strip() for text in texts):
         raise UsageError("--inspect says nothing", "write what you looked at, and what you saw")
     return tuple(Inspection(f"I{number}", plain.text(Redactor().text(text))) for number, text in enumerate(texts, 1))
-
-
-def _attachments(given: Sequence[str], location: Location) -> "tuple[tuple[Attachment, ...], tuple[str, ...]]":
-    """What is attached, and what to say where no copy could be kept; addresses are recorded, and never asked for."""
-    from twoagent_hook.verification import Attachment, clean_address, is_address
-
-    found, notices = [], []
-    for number, text in enumerate(given, 1):
-        if is_address(text):
-            found.append(Attachment(f"A{number}", clean_address(text), url=True))
-            continue
-        place, content = _attached(text, location)
-        digest = hashlib.sha256(content).hexdigest()
-        found.append(Attachment(f"A{number}", place, url=False, digest=digest, size=len(content)))
-        try:
-            _keep(content, os.path.join(location.state_dir, "attachments"), digest)
-        except OSError as error:
-            notices.append(f"of {place} no copy could be kept: {error.strerror}")
-    return tuple(found), tuple(notices)
-
-
-def _attached(text: str, location: Location) -> tuple[str, bytes]:
-    """The path to show, and the content.
-
-    A link is not followed: a repository could bring one that leads to a file of the user's.
-    """
-    from twoagent_hook import files, visible
-
-    shown = visible.path(text)
-    full, root = os.path.abspath(text), os.path.realpath(location.worktree)
-    real = os.path.realpath(full)
-    inside, leads_in = (os.path.commonpath([root, path]) == root for path in (full, real))
-    if os.path.islink(full) or (inside and not leads_in):
-        raise UsageError(f"--attach: {shown} is a link", "name the file that it leads to")
-    content = files.read(full, _ATTACHMENT_LIMIT + 1, follow=False)
-    if content is None:
-        raise UsageError(f"--attach: {shown} can't be read", "name a file, or an address as https://example.com/page")
-    if len(content) > _ATTACHMENT_LIMIT:
-        what = f"--attach: {shown} is larger than {_ATTACHMENT_LIMIT >> 20} MB"
-        raise UsageError(what, "attach a part of it, or an address")
-    return visible.path(os.path.relpath(real, root) if leads_in else real), content
-
-
-def _keep(content: bytes, folder: str, name: str) -> None:
-    """Whole or not at all, for this user alone.
-
-    Raises:
-        OSError: it can't be written.
-    """
-    os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    if os.path.islink(folder):
-        raise NotADirectoryError(0, f"{folder} is a link")
-    handle, draft = tempfile.mkstemp(dir=folder)
-    with os.fdopen(handle, "wb") as file, ExitStack() as undo:
-        undo.callback(os.unlink, draft)
-        file.write(content)
-        file.flush()
-        os.replace(draft, os.path.join(folder, name))
-        undo.pop_all()
 
 
 # --- verifying one tree -------------------------------------------------------------------------------------
