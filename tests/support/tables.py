@@ -17,6 +17,7 @@ from twoagent_hook.screening import injection
 PACKAGE = Path(twoagent_hook.__file__).parent
 SOURCES = (
     *("agents.toml", "models.toml", "backends/clis.toml"),
+    "guard/rules.toml",
     *("screening/secrets.toml", "screening/injection.toml", "screening/weakening.toml"),
 )
 _LONG, _SHORT, _MOST = 6, 3, 120  # letters of a word that are looked for, and words that may stand for each other
