@@ -14,7 +14,7 @@ AIMOCK := $(VENV)/aimock/.ready-$(AIMOCK_VERSION)
 LITELLM_VERSION := 1.106.2
 LITELLM := $(VENV)/litellm/.ready-$(LITELLM_VERSION)
 
-.PHONY: demo test test-all lint defences bench clean
+.PHONY: demo test test-all lint defences bench cases clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ defences: $(STAMP)  ## switches off one defence after the other, and shows that 
 
 bench: $(STAMP)  ## ratios against the floor; writes docs/benchmarks.md
 	$(BIN)/python bench/run.py
+
+cases: $(STAMP)  ## plays the stories of docs/cases anew, and writes their pages
+	PYTHONPATH=tests:docs/cases $(BIN)/python -m stories $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from support.repo import SCRIPT
 
-from twoagent_hook import __version__, cli, config, datafiles, errors, exits
+from twoagent_hook import __version__, config, datafiles, errors, exits
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "twoagent_hook"

@@ -113,17 +113,26 @@ def fresh(clean_environment: dict[str, str], pip_settings: dict[str, str], tmp_p
 # --- tests --------------------------------------------------------------------------------------------------
 
 
-def test_the_manifest_makes_the_hook_run_once_always_and_visibly() -> None:
-    [hook] = yaml.safe_load((CHECKOUT / ".pre-commit-hooks.yaml").read_text())
+@pytest.mark.parametrize(
+    ("name", "entry", "stages"),
+    [
+        ("twoagent-hook", "twoagent-hook review", ["pre-commit", "manual"]),
+        ("twoagent-hook-verify", "twoagent-hook verify", ["pre-push"]),
+    ],
+)
+def test_the_manifest_makes_each_hook_run_once_always_and_visibly(name: str, entry: str, stages: list[str]) -> None:
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((CHECKOUT / ".pre-commit-hooks.yaml").read_text())}
+    assert set(hooks) == {"twoagent-hook", "twoagent-hook-verify"}
+    hook = hooks[name]
     expected = {
-        "id": "twoagent-hook",
-        "entry": "twoagent-hook review",
+        "id": name,
+        "entry": entry,
         "language": "python",
         "pass_filenames": False,
         "always_run": True,
         "require_serial": True,
         "verbose": True,
-        "stages": ["pre-commit", "manual"],
+        "stages": stages,
         "minimum_pre_commit_version": "3.2.0",
     }
     assert {key: value for key, value in hook.items() if key not in {"name", "description"}} == expected

@@ -293,6 +293,9 @@ TRIGGERS: dict[str, Callable[..., ScreenedChange]] = {
         inspected=Inspected(texts={"package-lock.json": Texts(LOCK, LOCK.replace("npmjs.org", "evil.example"))}),
         **effects,
     ),
+    "out-of-scope": lambda **effects: screened(
+        text_file("+x"), inspected=Inspected(outside={"app.py": "the plan does not name it"}), **effects
+    ),
     "gate-tampering": lambda **effects: screened(
         text_file("-twoagent-hook review", path=".husky/pre-commit"),
         inspected=Inspected(texts={".husky/pre-commit": Texts("twoagent-hook review\n", "")}),

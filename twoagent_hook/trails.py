@@ -302,8 +302,10 @@ def _outcome(row: Entry, decision: Mapping[str, Any], result: str) -> str:
         return f"{result} (what was decided can't be read)"
     parts = [result if row.tree or not decision.get("plan") else f"{result}, of the plan"]
     if row.result in _VERDICTS:
-        found = len(items(decision.get("findings")))
-        parts += [f" ({count(found, 'finding')})"] if found else []
+        found = items(decision.get("findings"))
+        rules = [] if items(decision.get("reviews")) else _rules(found)
+        parts += [f" by the rule{'s' if rules[1:] else ''} {', '.join(rules)}"] if rules else []
+        parts += [f" ({count(len(found), 'finding')})"] if found else []
     else:
         reasons = decision.get("reasons")
         first = reasons[0] if isinstance(reasons, list) and reasons else ""
@@ -311,6 +313,12 @@ def _outcome(row: Entry, decision: Mapping[str, Any], result: str) -> str:
         parts += [f": {why}"] if why else []
     repeated = _repeated(row)
     return "".join(parts) + (f", as row {repeated} said" if repeated is not None else "")
+
+
+def _rules(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The rules that have an effect, where no model was asked."""
+    named = (line(item.get("rule"), _NAME) for item in findings if item.get("effect") in {"block", "request-changes"})
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def _repeated(row: Entry) -> int | None:

@@ -147,7 +147,7 @@ def _judge_plan(
     workspace: Workspace, trees: Trees, arguments: argparse.Namespace, environment: Environment, started: float
 ) -> int:
     """A plan, in the place of what is staged; its verdict stands for nothing else."""
-    from twoagent_hook import given
+    from twoagent_hook import config, given, seals
     from twoagent_hook.memory import Memory
     from twoagent_hook.plan_review import PlanGate
 
@@ -156,7 +156,8 @@ def _judge_plan(
     gate = PlanGate(workspace, trees, environment, options, started, plan)
     if arguments.dry_run:
         return _show_preview(gate.preview(), arguments)
-    return _judge(gate, Memory(location, trees, options, environment, None, None, None, None), arguments)
+    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+    return _judge(gate, Memory(location, trees, options, environment, seal, None, None, None), arguments)
 
 
 def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments: argparse.Namespace) -> int:
@@ -186,7 +187,7 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
     }
     evidence = _circumstances(environment) | {"recorded": standing.id, "fresh": arguments.no_cache}
     row = entries.of_decision(made, evidence, author=standing.author, fingerprint=standing.prompt_fingerprint)
-    made["log_id"] = _record(memory.location, [replace(row, latency_sec=None)], None)
+    made["log_id"] = _record(memory.location, [replace(row, latency_sec=None)], memory.seal)
     try:
         return _print(made, arguments, environment)
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # a row without our seal may hold anything

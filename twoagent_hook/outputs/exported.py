@@ -250,10 +250,9 @@ def _readme(found: Trail, files: Sequence[File], absent: Sequence[str]) -> str:
     if missing:
         parts += ["## What is not here", "\n".join(f"- {markdown.text(text)}" for text in missing)]
     sealed = [step.sealed for step in found.steps if step.sealed is not None]
-    parts.append(
-        f"{_SMALL_PRINT} Of {count(len(sealed), 'row')} here {sealed.count(False)} carry none; rows that only repeat "
-        "a verdict, or that hold a failure or a deferral, never do."
-    )
+    bare = sealed.count(False)
+    tail = f" Of {count(len(sealed), 'row')} here, {bare} {'is' if bare == 1 else 'are'} not sealed." if bare else ""
+    parts.append(f"{_SMALL_PRINT}{tail}")
     return "\n\n".join(parts) + "\n"
 
 

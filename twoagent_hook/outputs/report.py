@@ -197,6 +197,8 @@ def _settings(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return visible.excerpt("{" + ", ".join(f'{key} = "{item}"' for key, item in value.items()) + "}", 200)
     text = ", ".join(f'"{item}"' for item in value) if isinstance(value, list) else str(value)
     return visible.excerpt(f"[{text}]" if isinstance(value, list) else text, 200)
 

@@ -99,10 +99,11 @@ def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
 def _who(payload: Mapping[str, Any]) -> str:
     names = " and ".join(f"{_model(review)} ({review['provider']})" for review in payload["reviews"])
     author = payload["author"]["agent"] or payload["author"]["model"]
+    what = "plan" if (payload.get("plan") or {}).get("source") == "--plan-only" else "change"
     if not author:
-        return f"{names} on a change by an unknown author"
+        return f"{names} on a {what} by an unknown author"
     known = payload["author"]["model"] or payload["author"]["family"] or author == HUMAN
-    return f"{names} on {author}'s change" + ("" if known else " (its model is unknown: independence is not shown)")
+    return f"{names} on {author}'s {what}" + ("" if known else " (its model is unknown: independence is not shown)")
 
 
 def _model(review: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def standing(found: Standing) -> str:
     total = sum(found.reviews.values())
     if total:
         each = ", ".join(f"{number} {verdict}" for verdict, number in found.reviews.items())
-        parts.append(f"{count(total, 'review')} ({each})")
+        parts.append(f"{count(total, 'decision')} ({each})")
     parts += [count(found.overrides, "override")] if found.overrides else []
     if found.verification:
         where = f"commit {found.commit[:7]}" if found.commit else f"{(found.tree or '')[:7]}, which is not committed"
