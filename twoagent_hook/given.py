@@ -3,7 +3,7 @@
 import os
 from typing import NamedTuple
 
-from twoagent_hook import config, files, plans, records, seals, visible
+from twoagent_hook import files, plans, records, visible
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError, UsageError
 from twoagent_hook.git import Location
@@ -48,7 +48,7 @@ def named(path: str, task_id: str | None, location: Location) -> GivenPlan:
 
 def of_task(task_id: str, location: Location, environment: Environment) -> GivenPlan | None:
     """The newest plan of a task that this user's own runs have recorded, or None."""
-    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+    seal = records.own_seal(environment)
     try:
         rows = Log(location.state_dir).read(task_id=task_id, role="planner")
     except LogError:  # that the log can't be read is said where verdicts are looked for

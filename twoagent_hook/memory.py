@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Self
 
-from twoagent_hook import config, records, seals
+from twoagent_hook import records
 from twoagent_hook.environment import Environment
 from twoagent_hook.git import Location, Trees
 from twoagent_hook.options import Options
@@ -42,7 +42,7 @@ class Memory(NamedTuple):
 
     @classmethod
     def of(cls, location: Location, trees: Trees, options: Options, environment: Environment) -> Self:
-        seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+        seal = records.own_seal(environment)
         key = records.key(trees, options, environment, records.sources())
         decisions, unread = _rows(location, trees, "gate")
         standing = records.standing(decisions, trees, seal, None if options.fresh else key)

@@ -9,11 +9,9 @@ from twoagent_hook.author import Author, Claim
 from twoagent_hook.changes import ChangeSet
 from twoagent_hook.config import Config, model_of
 from twoagent_hook.deferral import Deferral
-from twoagent_hook.environment import Environment
+from twoagent_hook.errors import UsageError
 from twoagent_hook.gate import Gate
-from twoagent_hook.git import Trees, Workspace
 from twoagent_hook.intent import ONLY, Intent
-from twoagent_hook.options import GivenPlan, Options
 from twoagent_hook.plans import HUMAN, Plan
 from twoagent_hook.policy import Decision
 from twoagent_hook.preparation import Prepared
@@ -22,19 +20,7 @@ from twoagent_hook.snapshots import Snapshot
 
 
 class PlanGate(Gate):
-    """One run over a plan; it is nobody's commit, so that nothing of it stands for one."""
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        trees: Trees,
-        environment: Environment,
-        options: Options,
-        started: float,
-        plan: GivenPlan,
-    ) -> None:
-        super().__init__(workspace, trees, environment, options, started)
-        self._plan = plan
+    """One run over the plan of the options; it is nobody's commit, so that nothing of it stands for one."""
 
     def run(self) -> Decision:
         """The decision on the plan."""
@@ -46,7 +32,9 @@ class PlanGate(Gate):
         Raises:
             TwoAgentError: it is no plan, or git or the settings stand in the way.
         """
-        given = self._plan
+        given = self.options.plan
+        if given is None:
+            raise UsageError("no plan is named", "name its file with `--plan-only`")
         found = settings.load(
             Snapshot(self._workspace),
             self.trees,

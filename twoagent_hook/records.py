@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from twoagent_hook import __version__, author, config, datafiles, files
+from twoagent_hook import __version__, author, config, console, datafiles, files, seals
 from twoagent_hook.environment import Environment
-from twoagent_hook.git import Trees
+from twoagent_hook.git import Location, Trees
 from twoagent_hook.options import Options
 from twoagent_hook.seals import Seal
-from twoagent_hook.trajectory import Entry
+from twoagent_hook.trajectory import Entry, Log, LogError
 
 _TEXT_LIMIT = 1 << 20  # bytes of the user's file
 _UNNOTED = {"timeout", "on-error"}  # flags that change nothing of a verdict that is there
@@ -89,6 +89,27 @@ def sources() -> str:
 def _content(entry: Entry) -> str:
     evidence = {name: value for name, value in entry.evidence.items() if name != "seal"}
     return json.dumps(replace(entry, id=None, evidence=evidence).fields(), sort_keys=True)
+
+
+def own_seal(environment: Environment) -> Seal | None:
+    """The seal of the user who runs this, if there is one."""
+    return seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+
+
+def append(location: Location, rows: Sequence[Entry], seal: Seal | None, lost: str) -> int | None:
+    """Put rows into the log; one that can't be written never loses what they are about.
+
+    Args:
+        lost: what to say where it can't.
+
+    Returns:
+        the id of the last row, or None.
+    """
+    try:
+        return Log(location.state_dir).append([sealed(row, seal) for row in rows])
+    except LogError as error:
+        console.tell(f"twoagent-hook: {error}", lost)
+        return None
 
 
 def sealed(entry: Entry, seal: Seal | None) -> Entry:

@@ -379,14 +379,14 @@ def _redacted(text: str) -> str:
 
 def recorded(location: "Location", tree: str, environment: "Environment") -> "Iterator[Entry]":
     """The rows of the log in which this user's own verifications of a tree stand, newest first; none if unreadable."""
-    from twoagent_hook import config, records, seals
+    from twoagent_hook import records
     from twoagent_hook.trajectory import Log, LogError
 
     try:
         rows = Log(location.state_dir).of_tree(tree, "verifier")
     except LogError:
         return
-    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+    seal = records.own_seal(environment)
     for row in records.genuine(rows, seal):
         found = row.evidence.get("verification")
         if isinstance(found, dict) and found.get("outcome") in {Outcome.GO.value, Outcome.NO_GO.value}:

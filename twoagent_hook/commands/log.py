@@ -137,10 +137,10 @@ class _Task(NamedTuple):
 
 
 def _task(log: Log, location: Location, given: str, environment: Environment) -> _Task:
-    from twoagent_hook import config, records, seals, trails
+    from twoagent_hook import records, trails
 
     task_id, rows, damaged = _rows(log, given)
-    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+    seal = records.own_seal(environment)
     notes = [] if seal else ["your own key can't be read, so that no row is known to be of your gate"]
     genuine = frozenset(row.id for row in records.genuine(rows, seal) if row.id is not None)
     commits = []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from twoagent_hook.trajectory import Entry
 
 PLANNED = "planned"
+_LOST = "the plan is written, and is not on the record as that of its task"
 
 
 def run(arguments: argparse.Namespace, environment: Environment, started: float) -> int:
@@ -69,11 +70,12 @@ def _use(arguments: argparse.Namespace, environment: Environment, _started: floa
     text = given.read_text(arguments.use, plans.LIMIT * 4)
     plan = plans.demand(text, arguments.use)
     path = given.inside(arguments.use, location)
-    from twoagent_hook import author
+    from twoagent_hook import author, records
 
     who = author.detect(environment.variables, author.said(None, environment.get("TWOAGENT_AUTHOR"))).label
     row = _planned(plan, text, path, author=who)
-    return _done(plan, path, _record(location, [row], environment), arguments)
+    number = records.append(location, [row], records.own_seal(environment), _LOST)
+    return _done(plan, path, number, arguments)
 
 
 # --- one that is asked for ----------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ def _ask(arguments: argparse.Namespace, environment: Environment, started: float
     task = _task(arguments)
     location = git.locate(environment)
     with Workspace(location, environment) as workspace:
-        from twoagent_hook import planning, settings
+        from twoagent_hook import planning, records, settings
         from twoagent_hook.consulting import Circumstances
         from twoagent_hook.snapshots import Snapshot
 
@@ -104,7 +106,8 @@ def _ask(arguments: argparse.Namespace, environment: Environment, started: float
     path = given.inside(arguments.output_file, location)
     rows = _calls(around.calls, task)
     rows[-1] = _planned(plan, text, path, call=rows[-1])
-    return _done(plan, path, _record(location, rows, environment), arguments)
+    number = records.append(location, rows, records.own_seal(environment), _LOST)
+    return _done(plan, path, number, arguments)
 
 
 def _task(arguments: argparse.Namespace) -> Task:
@@ -121,7 +124,7 @@ def _planned_by(
     asked: "Question", spec: str, task: Task, around: "Circumstances", place: tuple[Location, Environment]
 ) -> Plan:
     """The plan; where there is none, the requests that were made are on record all the same."""
-    from twoagent_hook import planning
+    from twoagent_hook import planning, records
 
     plan: Plan | None = None
     try:
@@ -129,7 +132,8 @@ def _planned_by(
         return plan
     finally:
         if plan is None and around.calls:
-            _record(place[0], _calls(around.calls, task), place[1])
+            lost = "what was asked is not on the record"
+            records.append(place[0], _calls(around.calls, task), records.own_seal(place[1]), lost)
 
 
 def _seconds(arguments: argparse.Namespace, found: "Settings") -> float:
@@ -211,18 +215,6 @@ def _planned(
         "task": redact(plan.task.text),
     }
     return replace(row, result=PLANNED, evidence={**row.evidence, "plan": held})
-
-
-def _record(location: Location, rows: "Sequence[Entry]", environment: Environment) -> int | None:
-    from twoagent_hook import config, records, seals
-    from twoagent_hook.trajectory import Log, LogError
-
-    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
-    try:
-        return Log(location.state_dir).append([records.sealed(row, seal) for row in rows])
-    except LogError as error:
-        console.tell(f"twoagent-hook: {error}", "the plan is written, and is not on the record as that of its task")
-        return None
 
 
 # --- printing -----------------------------------------------------------------------------------------------

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from twoagent_hook.memory import Memory
     from twoagent_hook.options import GivenPlan, Options
     from twoagent_hook.policy import Decision
-    from twoagent_hook.seals import Seal
     from twoagent_hook.trajectory import Entry
 
 # Flags that a hook's arguments may not hold, since those belong to the repository: they could open the gate, or
 # send its words elsewhere. Of the others `--reviewer`, `--fail-on` and `--on-error` may only tighten (`config`).
 HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "no_cache", "output_file", "checklist", "plan_only")
+
+
+_LOST = "the verdict stands, and this review is not on the record"
 
 
 def run(arguments: argparse.Namespace, environment: Environment, started: float) -> int:
@@ -110,7 +112,7 @@ def _options(arguments: argparse.Namespace, environment: Environment) -> "Option
 def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from twoagent_hook import claimed, config, given, inquiry, spending
+    from twoagent_hook import claimed, config, given, inquiry, records, spending
     from twoagent_hook.outputs import payload
 
     environment = memory.environment
@@ -125,7 +127,7 @@ def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int
     folder = config.state_folder(environment.get("TWOAGENT_HOME"))
     if gate.calls and spending.add(folder, inquiry.costs(gate.calls)):
         made["tokens_today"] = spending.read(folder).tokens_today
-    made["log_id"] = _record(memory.location, _entries(gate, decision, made, memory), memory.seal)
+    made["log_id"] = records.append(memory.location, _entries(gate, decision, made, memory), memory.seal, _LOST)
     code = _print(made, arguments, environment)
     if gate.rescued is not None:
         what = "twoagent-hook: files changed during the review; the difference is saved."
@@ -147,16 +149,16 @@ def _judge_plan(
     workspace: Workspace, trees: Trees, arguments: argparse.Namespace, environment: Environment, started: float
 ) -> int:
     """A plan, in the place of what is staged; its verdict stands for nothing else."""
-    from twoagent_hook import config, given, seals
+    from twoagent_hook import given, records
     from twoagent_hook.memory import Memory
     from twoagent_hook.plan_review import PlanGate
 
     options, location = _options(arguments, environment), workspace.location
     plan = given.named(arguments.plan_only, _task(arguments, environment), location)
-    gate = PlanGate(workspace, trees, environment, options, started, plan)
+    gate = PlanGate(workspace, trees, environment, options._replace(plan=plan), started)
     if arguments.dry_run:
         return _show_preview(gate.preview(), arguments)
-    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
+    seal = records.own_seal(environment)
     return _judge(gate, Memory(location, trees, options, environment, seal, None, None, None), arguments)
 
 
@@ -164,6 +166,7 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
     """The verdict of an earlier run, which stands: nobody is asked."""
     from dataclasses import replace
 
+    from twoagent_hook import records
     from twoagent_hook.outputs import entries, plain
 
     environment = memory.environment
@@ -187,7 +190,7 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
     }
     evidence = _circumstances(environment) | {"recorded": standing.id, "fresh": arguments.no_cache}
     row = entries.of_decision(made, evidence, author=standing.author, fingerprint=standing.prompt_fingerprint)
-    made["log_id"] = _record(memory.location, [replace(row, latency_sec=None)], memory.seal)
+    made["log_id"] = records.append(memory.location, [replace(row, latency_sec=None)], memory.seal, _LOST)
     try:
         return _print(made, arguments, environment)
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # a row without our seal may hold anything
@@ -266,18 +269,6 @@ def _entries(gate: "Gate", decision: "Decision", made: Mapping[str, Any], memory
     return [*rows, entries.of_decision(made, evidence, author=author, fingerprint=fingerprint)]
 
 
-def _record(location: Location, rows: "Sequence[Entry]", seal: "Seal | None") -> int | None:
-    """Append to the log; one that can't be written never loses a verdict."""
-    from twoagent_hook import records
-    from twoagent_hook.trajectory import Log, LogError
-
-    try:
-        return Log(location.state_dir).append([records.sealed(row, seal) for row in rows])
-    except LogError as error:
-        console.tell(f"twoagent-hook: {error}", "the verdict stands, and this review is not on the record")
-        return None
-
-
 # --- printing -----------------------------------------------------------------------------------------------
 
 
@@ -320,11 +311,13 @@ def _report_failure(
     failure: Failure, location: Location | None, arguments: argparse.Namespace, environment: Environment
 ) -> int:
     """A failure before the gate: printed, and logged where there is a repository to log it in."""
+    from twoagent_hook import records
     from twoagent_hook.outputs import entries, payload
 
     made = payload.of_failure(failure, task_id=_task(arguments, environment))
     if location is not None and failure.outcome is not Outcome.INTERRUPTED:
-        made["log_id"] = _record(location, [entries.of_decision(made, {}, author=None, fingerprint=None)], None)
+        row = entries.of_decision(made, {}, author=None, fingerprint=None)
+        made["log_id"] = records.append(location, [row], None, _LOST)
     return _print(made, arguments, environment)
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from twoagent_hook.claims import Claim
     from twoagent_hook.config import Config
     from twoagent_hook.pushes import Pushed
-    from twoagent_hook.trajectory import Entry
     from twoagent_hook.verification import Attachment, Inspection, Problem, Run, Summary, Verification
 
 # Flags that a hook's arguments may not hold, since those belong to the repository: they could have something else
 # judged, or nothing at all.
 HAND_ONLY = ("attach", "commit", "config", "inspect", "isolated", "no_summary", "run_suggested", "verifier")
+_LOST = "the verdict stands, and this verification is not on the record"
 _LONGEST = 86_400  # seconds
 _NOTES_LIMIT = 1 << 20  # bytes of notes or a plan
 _MOST_SUGGESTED = 20
@@ -332,15 +332,15 @@ def _settled_by_record(found: "Verification", config: "Config", around: _Around)
 
 def _suggested(tree: str, around: _Around) -> list[str]:
     """The commands of the newest genuine review of the tree."""
-    from twoagent_hook import config, records, seals
+    from twoagent_hook import records
     from twoagent_hook.trajectory import Log, LogError
 
     try:
         rows = Log(around.workspace.location.state_dir).of_tree(tree, "gate")
     except LogError:
         return []
-    seal = seals.load(config.state_folder(around.environment.get("TWOAGENT_HOME")))
-    decisions = (row.evidence.get("decision") for row in records.genuine(rows, seal))
+    genuine = records.genuine(rows, records.own_seal(around.environment))
+    decisions = (row.evidence.get("decision") for row in genuine)
     newest = next((decision for decision in decisions if isinstance(decision, dict)), {})
     texts = newest.get("verification_commands") or []
     return list(dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip()))[:_MOST_SUGGESTED]
@@ -448,20 +448,7 @@ def _record(made: Mapping[str, Any], calls: "Sequence[Call]", config: "Config", 
         tree=tree,
     )
     asked = [entries.of_consultation(call, role="verifier", task_id=task_id, tree=tree) for call in calls]
-    return _append(around.workspace.location, [*asked, row], around.environment)
-
-
-def _append(location: Location, rows: "Sequence[Entry]", environment: Environment) -> int | None:
-    """A log that can't be written never loses a verdict."""
-    from twoagent_hook import config, records, seals
-    from twoagent_hook.trajectory import Log, LogError
-
-    seal = seals.load(config.state_folder(environment.get("TWOAGENT_HOME")))
-    try:
-        return Log(location.state_dir).append([records.sealed(row, seal) for row in rows])
-    except LogError as error:
-        console.tell(f"twoagent-hook: {error}", "the verdict stands, and this verification is not on the record")
-        return None
+    return records.append(around.workspace.location, [*asked, row], records.own_seal(around.environment), _LOST)
 
 
 # --- printing -----------------------------------------------------------------------------------------------
@@ -471,6 +458,7 @@ def _report_failure(
     failure: Failure, location: Location | None, arguments: argparse.Namespace, environment: Environment
 ) -> int:
     """Whatever went wrong before there was anything to say of a tree: printed, and logged where there is a log."""
+    from twoagent_hook import records
     from twoagent_hook.trajectory import Entry
     from twoagent_hook.verification import Problem, failed
 
@@ -478,7 +466,7 @@ def _report_failure(
     made = failed(Problem(failure.what, failure.do), code, _task(arguments, environment))
     if location is not None and failure.outcome is not Outcome.INTERRUPTED:
         row = Entry(role="verifier", result="error", task_id=made["task_id"], evidence={"problem": made["problem"]})
-        made["log_id"] = _append(location, [row], environment)
+        made["log_id"] = records.append(location, [row], records.own_seal(environment), _LOST)
     return _print([made], arguments, environment)
 
 
