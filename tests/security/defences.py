@@ -32,6 +32,7 @@ class Defence(NamedTuple):
 
 
 R, D, G, O, S = (f"test_threats_{name}.py" for name in ("reviewer", "diff", "gate", "output", "state"))  # noqa: E741
+HELD, VERIFY = "../test_held.py", "../test_verify.py"
 DEFENCES = (
     Defence("--text in the diff", "snapshots.py", '    "--text",\n', "", "threat_18_text and nul", D),
     Defence(
@@ -167,6 +168,55 @@ DEFENCES = (
         "coverage", "parts.py", "                left_out.append(section.file)", "                pass", "21_evil", D
     ),
     Defence("plain http refused", "addresses.py", 'if parts.scheme == "http" and', "if False and", "threat_53", S),
+    Defence(
+        "a plan on record needs the seal",
+        "given.py",
+        'records.genuine((row for row in rows if "plan" in row.evidence), seal)',
+        '(row for row in rows if "plan" in row.evidence)',
+        "that_nobody_sealed",
+        HELD,
+    ),
+    Defence(
+        "the policy's plan comes first",
+        "intent.py",
+        "if config.plan is not None and (given is None or hook or given.source == LOG):",
+        "if config.plan is not None and given is None:",
+        "in_a_hook_the_policys or plan_of_the_task_counts",
+        HELD,
+    ),
+    Defence("another plan, another question", "records.py", "        options.plan,\n", "", "another_plan_is", HELD),
+    Defence(
+        "a change can't widen its own plan",
+        "intent.py",
+        "intent = _made(base, path, path, (POLICY, BASE), config)",
+        "intent = _made(staged or base, path, path, (POLICY, BASE), config)",
+        "counts_as_it_is_in_head",
+        HELD,
+    ),
+    Defence(
+        "a hook judges the change",
+        "commands/review.py",
+        ', "plan_only")',
+        ")",
+        "hook_cant_put_a_plan",
+        "../test_plan.py",
+    ),
+    Defence(
+        "commands get no keys",
+        "checkout.py",
+        "if name not in secret and not any(",
+        "if not any(",
+        "users_environment_without_keys",
+        VERIFY,
+    ),
+    Defence(
+        "no model turns a no-go",
+        "verification.py",
+        "return Outcome.NO_GO if self.by_runs is Outcome.GO and doubted else self.by_runs",
+        "return self.summary.verdict if self.summary else self.by_runs",
+        "no_model_turns",
+        VERIFY,
+    ),
     Defence("the key masked", "backends/client.py", 'body = body.replace(value.encode(), b"***")', "pass", "35", O),
 )
 
