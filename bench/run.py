@@ -222,6 +222,8 @@ def overhead(scene: Scene, runs: int) -> list[str]:
         Case("nothing staged", review, nothing, "quick floor", 3.0),
         Case("--help", [str(SCRIPT), "--help"], nothing, "quick floor"),
         Case("log list", [str(SCRIPT), "log", "list"], recorded(scene, staged), "quick floor"),
+        Case("guard, an ordinary line", [str(SCRIPT), "guard", "--command", "ls -la src"], nothing, "quick floor"),
+        Case("guard, a line that is parsed", [str(SCRIPT), "guard", "--command", "git commit -m x"], nothing, "quick floor"),
     ]  # fmt: skip
     samples = scene.bench.measure(cases, runs)
     return [*table(cases, samples, memory=True), "", *growth(samples)]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.repo import Repo
+from support.repo import SCRIPT, Repo
 from support.server import approves, blocks, says
 
 
@@ -207,11 +207,41 @@ def test_a_sample_for_an_agents_permission_hook(repo: Repo) -> None:
     assert done.returncode == 2, done
 
 
+FULL = ["log", "review", "doctor", "sample-config", "log list --output-format json", "verify --inspect x"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("line", [*FULL, "packets --title a --task b --out made"])
+def test_where_nothing_can_be_written_that_is_said(repo: Repo, line: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [SCRIPT, *line.split()],
+            cwd=repo.root,
+            env=repo.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == 2
+    assert said[-2:] == [
+        "twoagent-hook: what was to be printed can't be written: No space left on device",
+        "make room there, or send it elsewhere",
+    ]
+
+
+@pytest.mark.parametrize("line", ["verify --inspect x", "review", "log", "log --task x"])
+def test_a_standard_output_that_was_closed_is_no_defect(repo: Repo, line: str) -> None:
+    done = subprocess.run(
+        f'"{SCRIPT}" {line} >&-', shell=True, cwd=repo.root, env=repo.environment, capture_output=True, check=False
+    )
+    assert b"internal error" not in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 0, done
+
+
 def test_a_closed_standard_output_is_no_approval(changed: Repo, serve: Any, configure: Any) -> None:
     import os
-    import subprocess
-
-    from support.repo import SCRIPT
 
     configure(serve(approves()))
     read, write = os.pipe()

@@ -188,6 +188,8 @@ BAD: dict[str, list[str]] = {
         '[["a\\u0000b"]]',
     ],
     "roles": [
+        '{reviewer = "rules"}',
+        '{planner = " rules "}',
         '"x"',
         "[]",
         '{reviewers = "a:b"}',

@@ -138,6 +138,7 @@ def test_each_criterion_is_judged(changed: Repo, serve: Serve, configure: Any) -
         "source": "policy",
         "path": "plan.md",
         "by_author": False,
+        "by_agent": False,
         "digest": plans.digest(TEXT),
     }
     assert payload["task_id"] == "mean-1"
@@ -309,21 +310,29 @@ def test_by_hand_the_plan_that_is_named_comes_before_the_policys(changed: Repo, 
     assert outside(payload) == ["app.py"]
 
 
-def test_in_a_hook_the_policys_comes_first(changed: Repo, serve: Serve, configure: Any) -> None:
+def test_a_hooks_arguments_name_no_plan(changed: Repo, serve: Serve, configure: Any) -> None:
     server = serve(approves())
     configure(server)
     planned(changed)
     changed.write("../wide.md", TEXT.replace("- `app.py`: the fix", "- `*.py`"))
     changed.stage("setup.py", "a = 1\n")
-    payload = changed.review("--plan", "../wide.md")
-    assert outside(payload) == []
+    assert outside(changed.review("--plan", "../wide.md")) == []
     payload = changed.review("--plan", "../wide.md", PRE_COMMIT="1")
-    assert outside(payload) == ["setup.py"]
-    assert (
-        "plan: the one that was named (../wide.md) does not count here, since the policy names plan.md"
-        in payload["notices"]
-    )
-    assert len(server.requests) == 2
+    assert (payload["outcome"], payload["exit_code"]) == ("error", 2)
+    assert "--plan could loosen the gate" in payload["problem"]["what"]
+    assert len(server.requests) == 1
+
+
+def test_the_policys_plan_comes_before_that_of_the_task(changed: Repo, serve: Serve, configure: Any) -> None:
+    configure(serve(approves()))
+    planned(changed)
+    changed.write("../wide.md", TEXT.replace("- `app.py`: the fix", "- `*.py`"))
+    assert changed.call("plan", "--use", "../wide.md").code == 0
+    changed.stage("setup.py", "a = 1\n")
+    payload = changed.review("--task", "mean-1")
+    assert (payload["plan"]["source"], outside(payload)) == ("policy", ["setup.py"])
+    said = "plan: the one on record for mean-1 does not count here, since the policy names another one"
+    assert said in payload["notices"]
 
 
 def test_the_plan_of_the_task_counts_where_no_other_does(changed: Repo, serve: Serve, configure: Any) -> None:
@@ -342,6 +351,21 @@ def test_the_plan_of_the_task_counts_where_no_other_does(changed: Repo, serve: S
     planned(changed, other("mean-1", "zero.py"))
     payload = changed.review("--task", "mean-1")
     assert payload["plan"]["source"] == "policy"
+
+
+def test_a_plan_that_an_agent_put_on_record_is_said_to_be_one(changed: Repo, serve: Serve, configure: Any) -> None:
+    server = serve(approves(), approves())
+    configure(server)
+    changed.write("../plan.md", TEXT)
+    assert changed.call("plan", "--use", "../plan.md", CLAUDECODE="1").code == 0
+    payload = changed.review("--task", "mean-1", TWOAGENT_AUTHOR="claude-opus-4-8")
+    assert payload["plan"]["by_agent"] is True
+    assert "it is a claim of that agent's and not the owner's word" in server.requests[0].user
+    assert "put there by an agent" in unwrapped(
+        changed.call("review", "--task", "mean-1", "-v", TWOAGENT_AUTHOR="claude-opus-4-8").out
+    )
+    assert changed.call("plan", "--use", "../plan.md", TWOAGENT_AUTHOR="human").code == 0
+    assert changed.review("--task", "mean-1")["plan"]["by_agent"] is False
 
 
 def test_a_plan_in_the_log_that_nobody_sealed_does_not_count(changed: Repo, serve: Serve, configure: Any) -> None:

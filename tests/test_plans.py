@@ -200,6 +200,15 @@ def test_what_people_write_is_understood() -> None:
         ("- `app.py`: the fix", "- `**`", "line 28: `**` names every file: a plan says which"),
         ("- `app.py`: the fix", "- `/`", "line 28: `/` names every file: a plan says which"),
         ("- `app.py`: the fix", "- `*.*`", "line 28: `*.*` names every file: a plan says which"),
+        ("- `app.py`: the fix", "- `?*`", "line 28: `?*` names every file: a plan says which"),
+        ("- `app.py`: the fix", "- `[!z]*`", "line 28: `[!z]*` names every file: a plan says which"),
+        ("- `app.py`: the fix", "- `**/?*`", "line 28: `**/?*` names every file: a plan says which"),
+        ("- `app.py`: the fix", "- `*a*b*`", "line 28: `*a*b*` has more than 2 `*` in one part of a path"),
+        ("- `app.py`: the fix", "- `**/a/**/b/**`", "line 28: `**/a/**/b/**` has more than 2 `*`"),
+        ("- `app.py`: the fix", "- `./app.py`: the fix", ""),
+        ("- `app.py`: the fix", "- `**/test_*.py`", ""),
+        ("- `docs/` stays", "- `../x` stays", "line 23: `../x` leads out of the repository"),
+        ("- `docs/` stays", "- `**` stays", "line 23: `**` names every file"),
         ("- `app.py`: the fix", "- `!a`", "line 28: `!a` takes files out again"),
         ("- `app.py`: the fix", "- ` `", "line 28: `` names no file"),
         ("- AC2:", "- AC1:", "line 42: AC1 is there twice"),
@@ -237,6 +246,24 @@ def test_which_files_are_outside() -> None:
         "docs/a.md",
         "tests",
     ]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "`./docs/`",
+        "**`docs/`** stays",
+        "``docs/``: no",
+        "`infra/`, `docs/` and `x`",
+        "`infra/` and `docs/`",
+        "_`docs/`_",
+    ],
+)
+def test_however_it_is_written_what_is_forbidden_is(item: str) -> None:
+    plan = plans.read(
+        TEXT.replace("- `docs/` stays", f"- {item}").replace("- `app.py`", "- `docs/*.md`\n- `app.py`")
+    ).plan
+    assert outside(plan, "docs/a.md", "app.py") == ["docs/a.md"]
 
 
 def test_what_is_out_of_scope_wins() -> None:

@@ -95,6 +95,27 @@ def test_the_policys_roles_come_before_the_users(changed: Repo, serve: Serve, co
     assert found["roles"] == {"planner": "loop:theirs", "verifier": "loop:mine"}
 
 
+def test_no_implementer_takes_another_one_away(changed: Repo, serve: Serve, configure: Any) -> None:
+    policy, user = roles(implementer="anthropic:claude-opus-4-8"), roles(implementer="openai:gpt-5.5")
+    server = configured(changed, serve, configure, policy, user)
+    assert changed.review()["outcome"] == "refused"
+    assert server.requests == []
+
+
+def test_a_users_own_reviewer_that_is_not_accepted_here_is_passed_over(
+    changed: Repo, serve: Serve, configure: Any
+) -> None:
+    server = configured(changed, serve, configure, 'reviewers = ["loop:gpt-5.5"]\n', roles(reviewer="loop:mine"))
+    assert changed.review()["outcome"] == "approve"
+    assert server.requests[0].body["model"] == "gpt-5.5"
+
+
+def test_a_reviewer_of_the_command_line_comes_before_the_role(changed: Repo, serve: Serve, configure: Any) -> None:
+    server = configured(changed, serve, configure, roles(reviewer="loop:gpt-5.5"))
+    assert changed.review("--reviewer", "loop:other")["outcome"] in {"approve", "invalid"}
+    assert server.requests[0].body["model"] == "other"
+
+
 def test_doctor_shows_who_has_which_role(changed: Repo, serve: Serve, configure: Any) -> None:
     policy = roles(planner="corp:big", implementer="anthropic:claude-opus-4-8", verifier="loop:small")
     configured(changed, serve, configure, policy)

@@ -1194,6 +1194,16 @@ def test_a_push_runs_nothing_without_consent(repo: Repo, remote: Path) -> None:
     assert rows(repo)[0]["result"] == "not-run"
 
 
+def test_a_hook_that_is_not_told_what_is_pushed_runs_nothing(repo: Repo, remote: Path, tmp_path: Path) -> None:
+    repo.policy(policy_of(f"touch {tmp_path}/ran"))
+    hook = repo.root / ".git" / "hooks" / "pre-push"
+    hook.write_text(f'#!/bin/sh\nexec "{SCRIPT}" verify </dev/null\n')
+    result = push(repo, "main")
+    assert result.code == 1, result
+    assert "no verification: git runs this, and standard input does not say what is pushed" in result.err
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_go_on_record_opens_the_push(repo: Repo, remote: Path) -> None:
     repo.policy(policy_of("true"))
     assert verify(repo)["outcome"] == "go"
@@ -1395,7 +1405,7 @@ def test_a_push_through_a_framework(framework: frameworks.Framework, repo: Repo,
 # --- interrupted --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_an_interruption_leaves_nothing_behind(number: int, repo: Repo, places: Path, nap: str) -> None:
     repo.policy(policy_of(f"sleep {nap} & setsid sleep {nap} & wait"))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

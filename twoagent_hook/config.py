@@ -83,6 +83,7 @@ class Config:
         verify_commands: what `verify` runs: shell lines as texts, argument lists as tuples.
         verify_at_push: whether those may be run by a push.
         roles: role -> the spec of its model.
+        implementers: every one that a table of roles names: none takes another one away.
         sources: key -> where its value comes from.
         notices: what the user should know about the policy itself.
     """
@@ -115,6 +116,7 @@ class Config:
     verify_commands: tuple[Command, ...] = ()
     verify_at_push: bool = False
     roles: Mapping[str, str] = field(default_factory=dict)
+    implementers: tuple[str, ...] = ()
     providers: Mapping[str, Provider] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
@@ -244,9 +246,7 @@ def join(
             lower = key in CEILINGS and key in values and values[key] < value
             if not stricter and not lower:
                 values[key], sources[key] = value, layer.origin if layer else ""
-    values["roles"] = {
-        role: spec for layer in (user, policy) if layer for role, spec in layer.values.get("roles", {}).items()
-    }
+    _take_roles(values, sources, user, policy)
     dismissals = [layer.values.get("dismiss", {}) for layer in (user, policy) if layer]
     values["dismiss"] = {key: reason for found in dismissals for key, reason in found.items()}
     values["rules"] = _joined_rules(user.values.get("rules", {}), policy.values.get("rules", {}) if policy else {})
@@ -258,6 +258,46 @@ def join(
         names = (name.strip() for name in prefer.split(","))
         values["prefer"], sources["prefer"] = tuple(name for name in names if name), "TWOAGENT_PREFER"
     return _config(values, sources, openai_base_url, notices)
+
+
+def _take_roles(values: dict[str, Any], sources: dict[str, str], user: Layer, policy: Layer | None) -> None:
+    """Join [roles]: the policy's models before the user's own, but every implementer that either of them names.
+
+    The reviewer comes first among those that are accepted; one of the user's own that is not accepted here is passed
+    over, as `prefer` is.
+
+    Raises:
+        ConfigError: the policy's is not accepted by the policy, or one table names its implementer as reviewer.
+    """
+    tables = [(layer, layer.values.get("roles", {})) for layer in (user, policy) if layer]
+    values["roles"] = {role: spec for _, table in tables for role, spec in table.items()}
+    values["implementers"] = tuple(
+        dict.fromkeys(table["implementer"] for _, table in tables if "implementer" in table)
+    )
+    for layer, table in tables:
+        spec, implementer = table.get("reviewer"), table.get("implementer")
+        if spec is None:
+            continue
+        if implementer is not None and models.same(model_of(spec), model_of(implementer)):
+            raise ConfigError(
+                f"{layer.origin}: [roles] names {spec} as reviewer and as implementer, "
+                "and no model reviews its own work",
+                "name a reviewer that is another model, best of another vendor",
+            )
+        accepted = values.get("reviewers", ())
+        if accepted and spec not in accepted and layer is policy:
+            raise ConfigError(
+                f"{layer.origin}: the reviewer of [roles], {spec}, is none of the reviewers that are accepted",
+                f"add it to `reviewers`, or name one of {', '.join(accepted)}",
+            )
+        if not accepted or spec in accepted:
+            sources.setdefault("reviewers", layer.origin)
+            values["reviewers"] = tuple(dict.fromkeys((spec, *accepted)))
+
+
+def model_of(spec: str) -> str:
+    """The model that a spec names; a command that chooses it by itself is called by its own name."""
+    return spec.partition(":")[2].strip() or spec
 
 
 def with_notices(config: Config, notices: tuple[str, ...]) -> Config:
@@ -317,41 +357,9 @@ def _config(
             f"{sources['reviewers']}: `rules` is no model, and can't stand beside other reviewers",
             'write `reviewers = ["rules"]` alone, or name models only',
         )
-    reviewers = _with_role(reviewers, values.get("roles", {}), sources, providers)
     values["reviewers"] = _preferred(reviewers, values.get("prefer", ()), providers)
     fields = {key.replace("-", "_"): value for key, value in values.items()}
     return Config(**fields, providers=providers, sources=sources, notices=notices)
-
-
-def _with_role(
-    reviewers: tuple[str, ...], roles: Mapping[str, str], sources: Mapping[str, str], providers: Mapping[str, Provider]
-) -> tuple[str, ...]:
-    """The reviewers, the one of [roles] first.
-
-    Raises:
-        ConfigError: it is none of those that are accepted, or is the implementer.
-    """
-    spec, implementer = roles.get("reviewer"), roles.get("implementer")
-    if spec is None:
-        return reviewers
-    origin = sources.get("roles", "[roles]")
-    if implementer is not None and models.same(model_of(spec, providers), model_of(implementer, providers)):
-        raise ConfigError(
-            f"{origin}: [roles] names {spec} as reviewer and as implementer, and no model reviews its own work",
-            "name a reviewer that is another model, best of another vendor",
-        )
-    if reviewers and spec not in reviewers:
-        raise ConfigError(
-            f"{origin}: the reviewer of [roles], {spec}, is none of the reviewers that are accepted",
-            f"add it to `reviewers`, or name one of {', '.join(reviewers)}",
-        )
-    return tuple(dict.fromkeys((spec, *reviewers)))
-
-
-def model_of(spec: str, providers: Mapping[str, Provider]) -> str:
-    """The model that a spec names; a command that chooses it by itself is called by its own name."""
-    name, colon, model = spec.partition(":")
-    return model.strip() if colon and name in providers and model.strip() else spec
 
 
 def _preferred(

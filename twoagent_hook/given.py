@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple
 
 from twoagent_hook import files, plans, records, visible
+from twoagent_hook.author import HUMAN
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError, UsageError
 from twoagent_hook.git import Location
@@ -11,6 +12,7 @@ from twoagent_hook.options import GivenPlan
 from twoagent_hook.trajectory import Log, LogError
 
 NOTES = "artifact_notes.md"
+_UNKNOWN = "unknown"  # an author of whom nothing is known
 _NOTES_LIMIT = 1 << 17  # bytes
 
 
@@ -56,7 +58,9 @@ def of_task(task_id: str, location: Location, environment: Environment) -> Given
     for row in records.genuine((row for row in rows if "plan" in row.evidence), seal):
         held = row.evidence["plan"]
         path = held.get("path")
-        return GivenPlan(str(held.get("text", "")), task_id, "log", path if isinstance(path, str) else None, row.id)
+        path = path if isinstance(path, str) else None
+        agent = row.author is not None and not row.author.startswith((HUMAN, _UNKNOWN))
+        return GivenPlan(str(held.get("text", "")), task_id, "log", path, row.id, by_agent=agent)
     return None
 
 

@@ -19,7 +19,7 @@ from twoagent_hook.screening.secrets import Redactor
 if TYPE_CHECKING:  # a failure is reported as well where the snapshot's library can't be imported (no git)
     from twoagent_hook.snapshots import Snapshot
 
-BASE, CHANGE = "base", "change"
+BASE, CHANGE, AGENT = "base", "change", "agent"
 POLICY, LOG, ONLY = "policy", "log", "--plan-only"
 
 
@@ -29,7 +29,8 @@ class Intent:
 
     Attributes:
         source: `policy`, `--plan`, `log` (that of the task), or `--plan-only`.
-        origin: `base`, `change` (its author's own word), `given` or `log`: what the reviewer is told of it.
+        origin: `base`, `change` (its author's own word), `given`, `log` or `agent` (on record, put there by a person
+            or a planner's model, or by an agent): what the reviewer is told of it.
         path: below the repository's root; None where it lies elsewhere.
         digest: of its text as it was found.
         findings: what the rules that look at text found in it.
@@ -41,13 +42,6 @@ class Intent:
     path: str | None
     digest: str
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """What it is called to people: `plan.md (policy; part of this change: its author's own word)`."""
-        name = visible.path(self.path) if self.path else self.plan.task.id
-        own = "; part of this change: its author's own word" if self.origin == CHANGE else ""
-        return f"{name} ({self.source}{own})"
 
 
 class Found(NamedTuple):
@@ -63,12 +57,10 @@ def find(
     changed: Collection[str],
     config: Config,
     given: GivenPlan | None,
-    *,
-    hook: bool,
 ) -> Found:
     """The plan that this change is held against: the one that was named by hand, else the policy's, else the task's.
 
-    What a hook's arguments or an agent's environment name must not take the place of what the owner wrote down.
+    What an agent's environment names must not take the place of what the owner wrote down.
 
     Args:
         changed: the paths of the change.
@@ -76,12 +68,11 @@ def find(
     Raises:
         ConfigError: there is one, and it can't be followed.
     """
-    if config.plan is not None and (given is None or hook or given.source == LOG):
+    if config.plan is not None and (given is None or given.source == LOG):
         found = _of_policy(snapshot, trees, changed, config.plan, config)
         if given is None or _same(given, found.intent):
             return found
-        which = f"on record for {given.name}" if given.source == LOG else f"that was named ({given.name})"
-        said = f"plan: the one {which} does not count here, since the policy names {visible.path(config.plan)}"
+        said = f"plan: the one on record for {given.name} does not count here, since the policy names another one"
         return found._replace(notices=(*found.notices, said))
     return Found(None) if given is None else _named(given, changed, config)
 
@@ -92,7 +83,7 @@ def _same(given: GivenPlan, intent: Intent | None) -> bool:
 
 def _named(given: GivenPlan, changed: Collection[str], config: Config) -> Found:
     part = given.path in changed and given.source != LOG
-    origin = CHANGE if part else given.source.removeprefix("--plan") or "given"
+    origin = CHANGE if part else AGENT if given.by_agent else given.source.removeprefix("--plan") or "given"
     return Found(_made(given.text, given.name, given.path, (given.source, origin), config))
 
 

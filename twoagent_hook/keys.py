@@ -243,6 +243,8 @@ def _roles(value: Any) -> dict[str, str]:
     for role in value:
         if role not in ROLES:
             raise _BadValueError(f"one of the roles {', '.join(ROLES)}{nearest(role, ROLES)}")
+    if "rules" in [spec.strip() for spec in value.values() if isinstance(spec, str)]:
+        raise _BadValueError("a model for each role; `rules` is none")
     return {role: _text(spec).strip() for role, spec in value.items()}
 
 

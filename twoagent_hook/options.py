@@ -13,6 +13,7 @@ class GivenPlan(NamedTuple):
         source: `--plan`, or `log` (that of the task).
         path: below the repository's root; None where it lies elsewhere.
         row: of the log that holds it.
+        by_agent: whether an agent put it on record as the plan of its task.
     """
 
     text: str
@@ -20,6 +21,7 @@ class GivenPlan(NamedTuple):
     source: str
     path: str | None = None
     row: int | None = None
+    by_agent: bool = False
 
 
 class Options(NamedTuple):

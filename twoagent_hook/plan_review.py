@@ -61,9 +61,7 @@ class PlanGate(Gate):
 
     def _author(self, plan: Plan, config: Config) -> Author:
         """Who may have planned: whoever runs this, and whom the plan names."""
-        return authors.joined(
-            preparation.author_of(self.environment, self.options.author, config), _planner(plan, config)
-        )
+        return authors.joined(preparation.author_of(self.environment, self.options.author, config), _planner(plan))
 
     def _wish(self, _prepared: Prepared) -> Deferral:
         return Deferral()
@@ -77,8 +75,8 @@ def _for_plans(config: Config) -> Config:
     return replace(config, prompt="project", exclude=(), protect=(), on_error="block")
 
 
-def _planner(plan: Plan, config: Config) -> Author:
+def _planner(plan: Plan) -> Author:
     spec = plan.planner
     if spec is None or spec == HUMAN:
         return Author()
-    return authors.detect({}, [Claim(model_of(spec, config.providers), "`planner` of the plan")])
+    return authors.detect({}, [Claim(model_of(spec), "`planner` of the plan")])

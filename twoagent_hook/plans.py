@@ -70,11 +70,24 @@ class Plan:
     @cached_property
     def forbidden(self) -> tuple[str, ...]:
         """The patterns of what must not be touched."""
-        found = (_LEADING_CODE.match(item) for item in self.out_of_scope)
-        return tuple(match[1] for match in found if match and _bad_pattern(match[1]) is None)
+        named = (pattern for item in self.out_of_scope for pattern in _leading(item))
+        return tuple(pattern for pattern in named if _bad_pattern(pattern) is None)
 
 
-_LEADING_CODE = re.compile(r"`([^`]+)`")
+_LEADING_CODE = re.compile(r"[*_]*(`+)\s?(.+?)\s?\1[*_]*\s*(?:[,;&/]\s*|(?:and|or)\s+)*")
+
+
+def _leading(item: str) -> list[str]:
+    """The patterns with which an item begins: one in backticks, or several that follow each other."""
+    found, place = [], 0
+    while match := _LEADING_CODE.match(item, place):
+        found.append(_plain_path(match[2]))
+        place = match.end()
+    return found
+
+
+def _plain_path(pattern: str) -> str:
+    return pattern.strip().removeprefix("./")
 
 
 # --- the sections -------------------------------------------------------------------------------------------
@@ -342,6 +355,15 @@ def _plain(items: list[Line], _problems: list[Problem]) -> tuple[str, ...]:
     return tuple(visible.excerpt(item.text, ITEM_LIMIT) for item in items)
 
 
+def _out_of_scope(items: list[Line], problems: list[Problem]) -> tuple[str, ...]:
+    for item in items:
+        for pattern in _leading(item.text):
+            bad = _bad_pattern(pattern)
+            if bad:
+                problems.append(Problem(item.number, f"`{visible.excerpt(pattern, 80)}` {bad}"))
+    return _plain(items, problems)
+
+
 _FILE = re.compile(r"`([^`]+)`\s*(?:[:—–-]+\s*)?(.*)$|(\S+?):?(?:\s+(?:[:—–-]+\s*)?(.*))?$")
 
 
@@ -349,7 +371,7 @@ def _files(items: list[Line], problems: list[Problem]) -> tuple[ExpectedFile, ..
     found = []
     for item in items:
         match = _FILE.match(item.text)
-        pattern, why = ((match[1] or match[3]).strip(), match[2] or match[4] or "") if match else ("", "")
+        pattern, why = (_plain_path(match[1] or match[3]), match[2] or match[4] or "") if match else ("", "")
         bad = _bad_pattern(pattern)
         if bad:
             problems.append(Problem(item.number, f"`{visible.excerpt(pattern, 80)}` {bad}"))
@@ -366,17 +388,24 @@ def _bad_pattern(pattern: str) -> str | None:
         return "takes files out again: name those that are meant"
     if pattern.startswith("-") or ".." in pattern.split("/"):
         return "leads out of the repository"
-    if not pattern.strip("*/. "):
-        return "names every file: a plan says which"
+    parts = [part.count("*") if part != "**" else 0 for part in re.sub(r"\*{3,}", "**", pattern).split("/")]
+    if max(parts) > _WILD or pattern.split("/").count("**") > _WILD:
+        return f"has more than {_WILD} `*` in one part of a path"
     if pattern.startswith(("~", "\\")) or re.match(r"[A-Za-z]:[\\/]", pattern):
         return "is no path below the repository's root"
     from pathspec import GitIgnoreSpec
 
     try:
-        GitIgnoreSpec.from_lines([pattern])
+        spec = GitIgnoreSpec.from_lines([pattern])
     except ValueError as error:
         return f"is no pattern: {error}"
+    if not pattern.strip("*/. ") or all(spec.match_file(path) for path in _ANYTHING):
+        return "names every file: a plan says which"
     return None
+
+
+_WILD = 2  # more, and to hold a long name against it could take for ever
+_ANYTHING = ("q7f/k2.w9", "m3", "b1.x", "k/z/r.t", "v_v", "0o", "Z/Ab.c")  # who names all of these names any file
 
 
 _CRITERION = re.compile(r"\**(AC-?\d{1,3})\**[:.)]?\**\s+(.*)$", re.IGNORECASE)
@@ -402,10 +431,14 @@ def _commands(items: list[Line], _problems: list[Problem]) -> tuple[str, ...]:
 
 
 _READERS: Mapping[str, Callable[[list[Line], list[Problem]], Any]] = {
+    "out_of_scope": _out_of_scope,
     "files": _files,
     "criteria": _criteria,
     "commands": _commands,
 }
+
+
+_ITEMS = ("files", "criteria", "commands")  # whose items are more than a text
 
 
 # --- a planner's reply --------------------------------------------------------------------------------------
@@ -417,7 +450,7 @@ def of_reply(data: Mapping[str, Any], task: Task, planner: str) -> Plan:
     Raises:
         InvalidReplyError: it is none.
     """
-    lists = {section.name: _texts(data, section) for section in sections() if section.name not in _READERS}
+    lists = {section.name: _texts(data, section) for section in sections() if section.name not in _ITEMS}
     files = tuple(_file(item) for item in _rows(data, "files"))
     texts = [
         _line(item.get("text") if isinstance(item, dict) else item, "criteria") for item in _rows(data, "criteria")
@@ -454,7 +487,7 @@ def _line(value: Any, name: str) -> str:
 def _file(item: Any) -> ExpectedFile:
     if not isinstance(item, dict) or not isinstance(item.get("path"), str):
         raise invalid("`files` holds something that names no path")
-    pattern, why = item["path"].strip().strip("`"), item.get("why") or ""
+    pattern, why = _plain_path(item["path"].strip().strip("`")), item.get("why") or ""
     bad = _bad_pattern(pattern)
     if bad or not isinstance(why, str):
         raise invalid(f"`{visible.excerpt(pattern, 80)}` in `files` {bad or 'has no text beside it'}")

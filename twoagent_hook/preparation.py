@@ -75,9 +75,7 @@ def author_of(environment: Environment, given: str | None, config: Config) -> Au
     """Who may have written what is staged; `given` is what the command line says."""
     claims = authors.said(given, environment.get("TWOAGENT_AUTHOR"))
     claims.append(Claim(config.author or "", config.sources.get("author", "")))
-    implementer = config.roles.get("implementer")
-    if implementer is not None:
-        claims.append(Claim(model_of(implementer, config.providers), "`implementer` of [roles]"))
+    claims += [Claim(model_of(spec), "`implementer` of [roles]") for spec in config.implementers]
     if config.author_from_transcript:
         claims += transcripts.claims(environment.variables)
     return authors.detect(environment.variables, claims)
@@ -94,7 +92,7 @@ def prepare(
     config = with_notices(settings.config, backends.notices(environment.variables))
     change, generated = _change(snapshot, trees, config)
     paths = frozenset(file.path for file in change.files)
-    held, said = intent.find(snapshot, trees, paths, config, options.plan, hook=environment.hook)
+    held, said = intent.find(snapshot, trees, paths, config, options.plan)
     config = with_notices(config, said)
     inspected = set(inspected_paths(change, settings.gate))
     texts = _texts(snapshot, change, {*inspected, *proofs.candidates(change)})

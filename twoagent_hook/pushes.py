@@ -27,8 +27,13 @@ def pushed(environment: Environment) -> tuple[Pushed, ...] | None:
         return (Pushed(named, environment.get("PRE_COMMIT_FROM_REF")),)
     if environment.hook or "GIT_PREFIX" not in environment.variables:
         return None
+    if os.isatty(0):  # somebody's own alias
+        return None
     told = _told_by_git()
-    return None if told is None else read(told)
+    if told is None:  # by hand nothing would be asked of the user, so this must not pass as that
+        what = "git runs this, and standard input does not say what is pushed"
+        raise UsageError(what, "have the hook pass its standard input on, or run it by hand without git")
+    return read(told)
 
 
 def _told_by_git() -> str | None:

@@ -49,7 +49,7 @@ def key(trees: Trees, options: Options, environment: Environment, sources: str) 
         *trees[:2],
         list(trees.merged),
         flags,
-        environment.hook and (bool(flags) or (options.plan is not None and options.plan.source != "log")),
+        environment.hook and bool(flags),
         "" if options.isolated else path,
         options.isolated,
         options.plan,

@@ -179,9 +179,9 @@ DEFENCES = (
     Defence(
         "the policy's plan comes first",
         "intent.py",
-        "if config.plan is not None and (given is None or hook or given.source == LOG):",
+        "if config.plan is not None and (given is None or given.source == LOG):",
         "if config.plan is not None and given is None:",
-        "in_a_hook_the_policys or plan_of_the_task_counts",
+        "policys_plan_comes_before",
         HELD,
     ),
     Defence("another plan, another question", "records.py", "        options.plan,\n", "", "another_plan_is", HELD),

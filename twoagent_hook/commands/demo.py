@@ -4,7 +4,6 @@ import argparse
 import re
 import secrets
 import shutil
-import sys
 import tempfile
 
 from twoagent_hook import config, console, datafiles
@@ -18,7 +17,7 @@ from twoagent_hook.outputs.text import wants_colour
 def run(arguments: argparse.Namespace, environment: Environment, _started: float) -> int:
     """Play the scenes one after the other, with real commits."""
     root = tempfile.mkdtemp(prefix="twoagent-hook-demo-")
-    colour = wants_colour(arguments.color, environment.variables, terminal=sys.stdout.isatty())
+    colour = wants_colour(arguments.color, environment.variables, terminal=console.shown())
     play = _Play(colour=colour)
     try:
         with scripted_reviewer() as base_url:

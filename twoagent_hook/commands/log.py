@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,14 +99,14 @@ def _decision(
     from twoagent_hook.outputs import plain, text
 
     reader = text.Reader(
-        colour=text.wants_colour(arguments.color, environment.variables, terminal=sys.stdout.isatty()),
-        width=text.columns(environment.variables, terminal=sys.stdout.isatty()),
+        colour=text.wants_colour(arguments.color, environment.variables, terminal=console.shown()),
+        width=text.columns(environment.variables, terminal=console.shown()),
         agent=author.detect(environment.variables, ()).agents,
         command=console.own_command(environment),
         framework=bool(evidence.get("framework")),
         hook=True,
         verbose=True,
-        encoding=sys.stdout.encoding or "utf-8",
+        encoding=console.encoding(),
     )
     try:
         return text.render(plain.restored(decision), reader)

@@ -3,7 +3,6 @@
 import argparse
 import shlex
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 
 # Flags that a hook's arguments may not hold, since those belong to the repository: they could open the gate, or
 # send its words elsewhere. Of the others `--reviewer`, `--fail-on` and `--on-error` may only tighten (`config`).
-HAND_ONLY = ("config", "dry_run", "exit_zero", "isolated", "no_cache", "output_file", "checklist", "plan_only")
+HAND_ONLY = (
+    *("config", "dry_run", "exit_zero", "isolated", "no_cache", "output_file"),
+    *("checklist", "plan", "plan_only"),
+)
 
 
 _LOST = "the verdict stands, and this review is not on the record"
@@ -360,7 +362,7 @@ def _reader(made: Mapping[str, Any], arguments: argparse.Namespace, environment:
     from twoagent_hook.outputs import text
 
     to_file = arguments.output_file is not None
-    terminal = sys.stdout.isatty() and not to_file
+    terminal = console.shown() and not to_file
     marked = author.detect(environment.variables, ())
     claimed = made["author"]["agent"] or made["author"]["model"]
     return text.Reader(
@@ -371,7 +373,7 @@ def _reader(made: Mapping[str, Any], arguments: argparse.Namespace, environment:
         framework=environment.framework,
         hook=environment.hook,
         verbose=arguments.verbose,
-        encoding="utf-8" if to_file else sys.stdout.encoding or "utf-8",
+        encoding="utf-8" if to_file else console.encoding(),
     )
 
 

@@ -32,7 +32,9 @@ _MOST_SUGGESTED = 20
 
 def run(arguments: argparse.Namespace, environment: Environment, _started: float) -> int:
     """Verify the index of the repository around the current folder, a commit, or what is pushed."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` means it
+            signal.signal(number, _interrupt)
     return exits.settle(
         lambda: _run(git.locate(environment), arguments, environment),
         lambda failure: _report_failure(failure, None, arguments, environment),
@@ -130,7 +132,7 @@ def _check_terminal(arguments: argparse.Namespace, environment: Environment) -> 
 
     if author.detect(environment.variables, ()).agents:
         raise UsageError("--run-suggested is for humans, and an agent runs this", "ask your user to run it")
-    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+    if not (sys.stdin and sys.stdin.isatty() and console.shown()):
         raise UsageError("--run-suggested needs a terminal to ask at", "run it by hand, at a terminal")
     if arguments.output_format == "json":
         raise UsageError("--run-suggested asks a human, and JSON is for programs", "leave out one of the two")
@@ -504,7 +506,7 @@ def _show(made: Mapping[str, Any], arguments: argparse.Namespace, environment: E
     says_more = any(made[name] for name in ("claims", "suggested", "inspections", "attachments"))
     if (made["problem"] and not says_more) or (made["outcome"] == "go" and arguments.quiet):
         return
-    terminal = sys.stdout.isatty()
+    terminal = console.shown()
     colour = text.wants_colour(arguments.color, environment.variables, terminal=terminal)
     width = text.columns(environment.variables, terminal=terminal)
     console.write(verified.render(made, width=width, colour=colour))

@@ -6,7 +6,7 @@ from twoagent_hook import visible
 from twoagent_hook.author import Author
 from twoagent_hook.exits import Failure, Outcome, exit_code
 from twoagent_hook.findings import Finding
-from twoagent_hook.intent import CHANGE, ONLY, Intent
+from twoagent_hook.intent import AGENT, CHANGE, ONLY, Intent
 from twoagent_hook.outputs import plain
 from twoagent_hook.policy import Coverage, Decision
 from twoagent_hook.reviews import Review, judged, newest
@@ -69,6 +69,7 @@ def _plan(intent: Intent | None) -> dict[str, Any] | None:
         "source": intent.source,
         "path": visible.path(intent.path) if intent.path else None,
         "by_author": intent.origin == CHANGE,
+        "by_agent": intent.origin == AGENT,
         "digest": intent.digest,
     }
 

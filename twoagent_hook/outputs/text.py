@@ -340,6 +340,7 @@ _WHENCE = {
 
 def _plan(plan: Mapping[str, Any]) -> str:
     own = "; part of this change: its author's own word" if plan["by_author"] else ""
+    own = "; put there by an agent" if plan.get("by_agent") else own
     return f"{plan['path'] or plan['task_id']} ({_WHENCE.get(plan['source'], plan['source'])}{own})"
 
 

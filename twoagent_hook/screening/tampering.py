@@ -7,7 +7,7 @@ changes it is noted, and the human decides.
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twoagent_hook import datafiles, visible
@@ -133,14 +133,11 @@ def _step(key: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
         order, old, new = _ORDERED[key], before or _DEFAULTS[key], after or _DEFAULTS[key]
         if old != new:
             yield order.index(new) < order.index(old), f"goes from {old} to {new}"
-    elif key == "rules":
-        yield from _rules(before or {}, after or {})
+    elif key in _STEPS:
+        yield from _STEPS[key](before or {}, after or {})
     elif key == "reviewers":
         weakens = tuple(after or ()) == ("rules",)
         yield weakens, f"goes from {_shown(before)} to {_shown(after)}"
-    elif key == "verify-commands":  # each is what it is, a `!` in it included
-        lines = [[_line(item) for item in side or ()] for side in (before, after)]
-        yield from _commands_step(*lines)
     elif key == "plan":
         yield after is None, f"goes from {_shown(before)} to {_shown(after)}"
     elif key in _MORE_IS_WEAKER or key in _LESS_IS_WEAKER:
@@ -174,13 +171,22 @@ def _list_step(before: Sequence[Any], after: Sequence[Any], *, more_is_weaker: b
         yield True, "has its patterns in another order"
 
 
+def _roles(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[bool, str]]:
+    """Who is no implementer any more may review: that is a weaker gate."""
+    for role in sorted({*before, *after}):
+        old, new = before.get(role), after.get(role)
+        if old != new:
+            yield role == "implementer" and old is not None, f"{role} goes from {_shown(old)} to {_shown(new)}"
+
+
 def _line(command: Any) -> str:
     return command if isinstance(command, str) else shlex.join(command)
 
 
-def _commands_step(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[bool, str]]:
+def _commands(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[bool, str]]:
     """Whoever may replace a command by one that succeeds can have anything verified."""
-    for what, some, others in (("gets", after, before), ("loses", before, after)):
+    old, new = ([_line(item) for item in side] for side in (before, after))
+    for what, some, others in (("gets", new, old), ("loses", old, new)):
         items = [item for item in some if item not in others]
         if items:
             yield what == "loses", f"{what} {_shown(items)}"
@@ -192,6 +198,13 @@ def _rules(before: Mapping[str, Effect], after: Mapping[str, Effect]) -> Iterato
         old, new = before.get(name, known.get(name, Effect.OFF)), after.get(name, known.get(name, Effect.OFF))
         if old != new:
             yield new < old, f"{name} goes from {old.label} to {new.label}"
+
+
+_STEPS: Mapping[str, Callable[[Any, Any], Iterator[tuple[bool, str]]]] = {
+    "rules": _rules,
+    "roles": _roles,
+    "verify-commands": _commands,
+}
 
 
 def _shown(value: Any) -> str:
