@@ -93,14 +93,42 @@ def test_notes_that_cant_be_read(noted: Repo) -> None:
 
 
 def test_a_filled_checklist(noted: Repo) -> None:
-    noted.write("../there.md", "mine\n")
-    (noted.root / "link.md").symlink_to("../there.md")
-    result = noted.call("review", "--notes", "../notes.md", "--checklist", "link.md")
-    assert result.code == 0
-    text = noted.read("link.md")
-    assert "approve" in text
-    assert "make check" in text
-    assert noted.read("../there.md") == "mine\n"  # a link is replaced, not followed
+    for _ in range(2):  # a form of ours is filled in anew
+        result = noted.call("review", "--notes", "../notes.md", "--checklist", "filled.md")
+        assert result.code == 0
+        text = noted.read("filled.md")
+        assert "approve" in text
+        assert "make check" in text
     result = noted.call("review", "--checklist", "no/such/folder.md")
     assert result.code == 2
     assert "no/such/folder.md can't be written" in result.err
+
+
+def test_what_somebody_wrote_is_no_form(noted: Repo) -> None:
+    noted.write("../mine.md", "mine\n")
+    (noted.root / "link.md").symlink_to("../mine.md")
+    for name in ("../mine.md", "link.md"):
+        payload = noted.review("--checklist", name)
+        assert payload["problem"]["what"] == f"{name} is there, and is no review checklist"
+    assert noted.read("../mine.md") == "mine\n"
+    assert {row["role"] for row in noted.log()} == {"gate"}  # nobody was asked
+
+
+def test_notes_count_beside_a_verdict_on_record(noted: Repo) -> None:
+    noted.review()
+    payload = noted.review("--notes", "../notes.md")
+    assert payload["recorded"] is not None
+    assert [status for _, status in claims(payload)] == ["unverified"]
+    assert noted.review("--notes", "../nowhere.md")["outcome"] == "error"
+
+
+def test_a_claim_in_other_words_is_unverified(noted: Repo) -> None:
+    noted.write(
+        "../notes.md", "## Tests run\n\n- ran pytest by hand, all green\n* make check: ok\n- make lint: failed\n"
+    )
+    noted.call("verify")
+    found = noted.review("--notes", "../notes.md")["claims"]
+    assert [(claim["text"], claim["status"]) for claim in found] == [
+        ("ran pytest by hand, all green", "unverified"),
+        ("make check: ok", "confirmed"),
+    ]

@@ -378,6 +378,16 @@ def test_a_plan_in_the_log_that_nobody_sealed_does_not_count(changed: Repo, serv
     assert changed.review("--task", "mean-1")["plan"] is None
 
 
+def test_a_task_without_a_plan_is_said(changed: Repo, serve: Serve, configure: Any) -> None:
+    server = serve(approves())
+    configure(server)
+    said = "no plan is on record for mean-2: the change was held against none"
+    for _ in range(2):  # also where the verdict is on record
+        assert said in changed.review("--task", "mean-2")["notices"]
+    assert not any("no plan" in notice for notice in changed.review()["notices"])
+    assert len(server.requests) == 1
+
+
 def test_another_plan_is_another_question(changed: Repo, serve: Serve, configure: Any) -> None:
     server = serve(approves())
     configure(server)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support import server as endpoint
-from support.repo import Repo
+from support.repo import SCRIPT, Repo
 from support.server import Request, Server, answer, approves, blocks, completion, finding, in_turn
 
 from twoagent_hook import plans
@@ -98,7 +98,7 @@ def test_what_a_person_sees(changed: Repo, planner: Any) -> None:
     assert result.out == (
         "planned  the plan of T-1 · 1 file · 1 criterion · out.md · #1\n"
         "Questions for the human owner:\n- None or 0?\n"
-        "next: look at it, implement it, then `twoagent-hook review --task T-1`\n"
+        f"next: look at it, implement it, then `{SCRIPT} review --task T-1`\n"
     )
 
 
@@ -318,11 +318,23 @@ def test_a_plan_is_taken_over(repo: Repo) -> None:
     assert done.code == 0
     row = repo.log()[0]
     assert (row["role"], row["result"], row["model"], row["task_id"]) == ("planner", "planned", None, "T-1")
+    assert row["provider"] is None
     assert (row["author"], row["evidence"]["plan"]["path"]) == ("human (from TWOAGENT_AUTHOR)", "plan.md")
     repo.write("plan.md", "nothing\n")
     done = repo.call("plan", "--use", "plan.md", "--output-format", "json")
     assert (done.code, done.json["outcome"]) == (2, "error")
     assert len(repo.log()) == 1
+
+
+def test_a_models_plan_that_a_person_takes_over_is_still_the_models(changed: Repo, planner: Any) -> None:
+    planner(plans_it())
+    plan(changed, "--id", "T-1")
+    assert changed.call("plan", "--use", "plan.md", TWOAGENT_AUTHOR="human").code == 0
+    row = changed.log()[0]
+    assert (row["model"], row["author"]) == ("planner-1", "human (from TWOAGENT_AUTHOR)")
+    changed.write("plan.md", changed.read("plan.md").replace("revert it", "revert all of it"))
+    assert changed.call("plan", "--use", "plan.md", TWOAGENT_AUTHOR="human").code == 0
+    assert changed.log()[0]["model"] is None
 
 
 # --- a review of the plan -----------------------------------------------------------------------------------

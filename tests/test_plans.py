@@ -200,6 +200,18 @@ def test_what_people_write_is_understood() -> None:
         ("- `app.py`: the fix", "- `**`", "line 28: `**` names every file: a plan says which"),
         ("- `app.py`: the fix", "- `/`", "line 28: `/` names every file: a plan says which"),
         ("- `app.py`: the fix", "- `*.*`", "line 28: `*.*` names every file: a plan says which"),
+        (
+            "- `app.py`: the fix",
+            "| file | why |\n|---|---|\n| `app.py` | fix |",
+            "line 28: each file is an item of its own",
+        ),
+        ("- `app.py`: the fix", "- `app.py` (fix), `b.py` (test)", "line 28: each file is an item of its own"),
+        ("- `app.py`: the fix", "- `app.py`: uses `math.fsum`", ""),
+        (
+            "## Risks",
+            "## Dragons",
+            "line 31: no part of a plan is called `Dragons`; there are Scope, Out of scope, Files",
+        ),
         ("- `app.py`: the fix", "- `?*`", "line 28: `?*` names every file: a plan says which"),
         ("- `app.py`: the fix", "- `[!z]*`", "line 28: `[!z]*` names every file: a plan says which"),
         ("- `app.py`: the fix", "- `**/?*`", "line 28: `**/?*` names every file: a plan says which"),
@@ -222,6 +234,14 @@ def test_what_is_wrong_is_said_with_its_line(before: str, after: str, said: str)
     assert before in TEXT
     found = problems(TEXT.replace(before, after, 1))
     assert any(problem.startswith(said) for problem in found) if said else found == [], found
+
+
+def test_what_stands_below_an_item_belongs_to_it() -> None:
+    plan = plans.read(
+        TEXT.replace("- AC1: mean([]) is None", "- AC1: mean([]) is None\n  - for lists\n    - and tuples")
+    ).plan
+    assert plan.criteria[0].text == "mean([]) is None - for lists - and tuples"
+    assert len(plan.criteria) == 2
 
 
 def test_a_skeleton_is_no_plan_yet() -> None:

@@ -116,6 +116,21 @@ def test_a_reviewer_of_the_command_line_comes_before_the_role(changed: Repo, ser
     assert server.requests[0].body["model"] == "other"
 
 
+def test_doctor_says_why_the_reviewer_can_not_review(changed: Repo, serve: Serve, configure: Any) -> None:
+    configured(changed, serve, configure, roles(reviewer="nix:foo"))
+    found = {row["role"]: row for row in changed.call("doctor", "--output-format", "json").json["roles"]}
+    assert found["reviewer"]["who"] == "nix:foo"
+    assert "is not set up on this machine" in found["reviewer"]["unusable"]
+
+
+def test_doctor_sees_that_the_policys_plan_is_missing(changed: Repo, serve: Serve, configure: Any) -> None:
+    configured(changed, serve, configure, 'plan = "plan.md"\n')
+    found = changed.call("doctor", "--output-format", "json")
+    assert found.code == 1
+    assert found.json["problem"]["what"] == "the policy names the plan plan.md, and there is no such file"
+    assert found.json["roles"] == []
+
+
 def test_doctor_shows_who_has_which_role(changed: Repo, serve: Serve, configure: Any) -> None:
     policy = roles(planner="corp:big", implementer="anthropic:claude-opus-4-8", verifier="loop:small")
     configured(changed, serve, configure, policy)
@@ -129,5 +144,5 @@ def test_doctor_shows_who_has_which_role(changed: Repo, serve: Serve, configure:
     assert (found["reviewer"]["who"], found["verifier"]["who"]) == ("loop:gpt-5.5", "loop:small")
     shown = changed.call("doctor").out.split("Roles\n")[1].split("\n\n")[0].splitlines()
     assert [line.split()[1] for line in shown] == list(found)
-    assert shown[0] == "  no   planner      corp:big: not usable: `corp` is not set up on this machine"
+    assert shown[0] == "  no   planner      corp:big: `corp` is not set up on this machine"
     assert shown[3] == "  ok   verifier     loop:small"

@@ -776,7 +776,7 @@ def test_outside_of_a_repository(tmp_path: Path, repo: Repo) -> None:
 
 def test_what_was_looked_at_is_recorded_and_is_no_verdict(repo: Repo) -> None:
     result = repo.call("verify", "--inspect", "the page\nlooks right \x1b[31m", "--inspect", "so does the other")
-    assert result.code == 0
+    assert result.code == 2
     assert "not run  nothing was run" in result.out
     assert "neither go nor no-go" in result.out
     assert "2 inspections" in result.out
@@ -798,7 +798,7 @@ def test_a_file_is_attached_with_a_copy(repo: Repo, tmp_path: Path) -> None:
     made = verify(
         repo, "--attach", "shots/a.png", "--attach", str(tmp_path / "b.log"), "--attach", "./shots/../shots/a.png"
     )
-    assert (made["outcome"], made["exit_code"]) == ("not-run", 0)
+    assert (made["outcome"], made["exit_code"]) == ("not-run", 2)
     digest = hashlib.sha256(b"\x89PNG one").hexdigest()
     first, second, third = made["attachments"]
     assert first == {"id": "A1", "path": "shots/a.png", "digest": digest, "bytes": 8}
@@ -873,7 +873,7 @@ def test_an_address_that_is_none_of_the_webs(given: str) -> None:
 
 def test_an_address_is_not_asked_for(repo: Repo, serve: Serve) -> None:
     server = serve()
-    assert verify(repo, "--attach", f"{server.origin}/x")["exit_code"] == 0
+    assert verify(repo, "--attach", f"{server.origin}/x")["exit_code"] == 2
     assert server.connections == 0
 
 
@@ -1446,7 +1446,7 @@ def summary(verdict: str) -> Summary:
 @pytest.mark.parametrize(
     ("found", "outcome", "code"),
     [
-        (of(), "not-run", 0),
+        (of(), "not-run", 2),
         (of(unmet=verification.Problem("a", "b")), "not-run", 2),
         (of(ran()), "go", 0),
         (of(ran(), ran(1)), "no-go", 1),
@@ -1457,8 +1457,8 @@ def summary(verdict: str) -> Summary:
         (of(ran(), summary=summary("no-go")), "no-go", 1),
         (of(ran(1), summary=summary("go")), "no-go", 1),
         (of(ran(1), summary=summary("no-go")), "no-go", 1),
-        (of(summary=summary("go")), "not-run", 0),
-        (of(claims=(Claim("All tests pass", "n", None, "contradicted"),)), "not-run", 0),
+        (of(summary=summary("go")), "not-run", 2),
+        (of(claims=(Claim("All tests pass", "n", None, "contradicted"),)), "not-run", 2),
     ],
 )
 def test_go_and_no_go(found: Verification, outcome: str, code: int) -> None:

@@ -164,6 +164,10 @@ def _of_line(line: str, source: str, *, tests: bool) -> Iterator[Claim]:
     said = line[bullet.end() :] if bullet else line
     for sentence in _SENTENCE.split(said):
         words = _CODE.sub(" ", sentence)
+        what, colon, result = sentence.partition(":")
+        if tests and bullet and colon and "`" not in what and _PASSED.search(result) and _claims(result):
+            yield Claim(visible.excerpt(sentence, _SHOWN), source, what.strip())
+            continue
         if not _claims(words):
             continue
         commands = list(_commands(sentence)) if tests and _PASSED.search(words) else []
@@ -171,6 +175,8 @@ def _of_line(line: str, source: str, *, tests: bool) -> Iterator[Claim]:
         yield from (Claim(text, source, command) for command in commands)
         if not commands and _ALL_PASSED.search(words):
             yield Claim(text, source)
+        elif not commands and tests and bullet and _PASSED.search(words):  # in other words than a command's own
+            yield Claim(text, source, sentence.strip())
 
 
 def _claims(words: str) -> bool:

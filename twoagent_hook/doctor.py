@@ -16,6 +16,7 @@ from twoagent_hook import (
     datafiles,
     git,
     hooks,
+    intent,
     policy,
     probing,
     settings,
@@ -148,7 +149,7 @@ class Doctor:
             author=who,
             weak=author.weak_signs(self._environment.variables),
             standings=standings,
-            roles=tuple(self._roles(standings, who)),
+            roles=() if self._problems else tuple(self._roles(standings, who)),
             hooks=self._tried(lambda: hooks.inspect(location, self._environment)) if location else None,
             log_path=Log(location.state_dir).path if location else None,
             log_rows=log_rows,
@@ -182,14 +183,12 @@ class Doctor:
 
     def _loaded(self, location: Location, *, checked: bool) -> Config:
         with Workspace(location, self._environment) as workspace:
+            snapshot, trees = Snapshot(workspace), workspace.trees()
             found = settings.load(
-                Snapshot(workspace),
-                workspace.trees(),
-                self._flags.values,
-                self._environment,
-                user_file=self._user_file,
-                checked=checked,
+                snapshot, trees, self._flags.values, self._environment, user_file=self._user_file, checked=checked
             )
+            if checked:
+                intent.find(snapshot, trees, (), found.config, None)
             return found.config
 
     # --- reviewers ----------------------------------------------------------------------------------------
@@ -226,7 +225,9 @@ class Doctor:
             if name == "implementer":
                 yield Role(name, spec or (who.label if who.candidates else None), None, row["kind"], row["why"])
             elif name == "reviewer":
-                yield Role(name, first.spec if first else spec, None, row["kind"], row["why"])
+                chosen = first or next(iter(standings), None)
+                reason = chosen.unusable or chosen.kin if chosen else None
+                yield Role(name, chosen.spec if chosen else spec, reason, row["kind"], row["why"])
             else:
                 yield Role(name, spec, self._lacking(spec) if spec else None, row["kind"], row["why"])
 

@@ -9,7 +9,7 @@ from twoagent_hook.environment import Environment
 from twoagent_hook.errors import ConfigError, UsageError
 from twoagent_hook.git import Location
 from twoagent_hook.options import GivenPlan
-from twoagent_hook.trajectory import Log, LogError
+from twoagent_hook.trajectory import Entry, Log, LogError
 
 NOTES = "artifact_notes.md"
 _UNKNOWN = "unknown"  # an author of whom nothing is known
@@ -50,18 +50,30 @@ def named(path: str, task_id: str | None, location: Location) -> GivenPlan:
 
 def of_task(task_id: str, location: Location, environment: Environment) -> GivenPlan | None:
     """The newest plan of a task that this user's own runs have recorded, or None."""
-    seal = records.own_seal(environment)
-    try:
-        rows = Log(location.state_dir).read(task_id=task_id, role="planner")
-    except LogError:  # that the log can't be read is said where verdicts are looked for
-        return None
-    for row in records.genuine((row for row in rows if "plan" in row.evidence), seal):
+    for row in _plans(task_id, location, environment):
         held = row.evidence["plan"]
         path = held.get("path")
         path = path if isinstance(path, str) else None
         agent = row.author is not None and not row.author.startswith((HUMAN, _UNKNOWN))
         return GivenPlan(str(held.get("text", "")), task_id, "log", path, row.id, by_agent=agent)
     return None
+
+
+def planned_as(task_id: str, text: str, location: Location, environment: Environment) -> Entry | None:
+    """The row in which a model gave this very plan, if there is one."""
+    digest = plans.digest(text)
+    rows = _plans(task_id, location, environment)
+    return next((row for row in rows if row.model and row.evidence["plan"].get("digest") == digest), None)
+
+
+def _plans(task_id: str, location: Location, environment: Environment) -> list[Entry]:
+    """The rows with plans of a task that this user's own runs have recorded, newest first."""
+    try:
+        rows = Log(location.state_dir).read(task_id=task_id, role="planner")
+    except LogError:  # that the log can't be read is said where verdicts are looked for
+        return []
+    seal = records.own_seal(environment)
+    return records.genuine((row for row in rows if isinstance(row.evidence.get("plan"), dict)), seal)
 
 
 def named_notes(path: str | None) -> Notes | None:

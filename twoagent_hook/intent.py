@@ -90,9 +90,10 @@ def _named(given: GivenPlan, changed: Collection[str], config: Config) -> Found:
 def _of_policy(snapshot: "Snapshot", trees: Trees, changed: Collection[str], path: str, config: Config) -> Found:
     base, staged = (_text(snapshot, tree, path) for tree in (trees.base, trees.tree))
     if base is None and staged is None:
+        name = visible.path(path)
         raise ConfigError(
-            f"the policy names the plan {visible.path(path)}, and there is no such file",
-            f"`git add` it, or take `plan` out of the policy; `twoagent-hook plan -o {visible.path(path)}` writes one",
+            f"the policy names the plan {name}, and there is no such file",
+            f"`git add` it, or take `plan` out of the policy; `twoagent-hook plan --task TEXT -o {name}` writes one",
         )
     if base is None:
         return Found(_made(staged or "", path, path, (POLICY, CHANGE), config))

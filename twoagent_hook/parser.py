@@ -116,7 +116,7 @@ def _add_plan(command: argparse.ArgumentParser) -> None:
 def _add_verify(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Run the policy's `verify-commands` on a clean checkout of exactly what is staged, and keep what they did as "
-        "evidence. Exits with 0 for go and 1 for no-go; 2 where nothing was run."
+        "evidence. Exits with 0 for go and 1 for no-go; 2 where nothing was run, whatever was recorded beside."
     )
     add = command.add_argument
     add("--commit", metavar="REV", help="this commit in place of what is staged")

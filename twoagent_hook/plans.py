@@ -287,7 +287,8 @@ def _sections(lines: list[Line], problems: list[Problem]) -> dict[str, list[Line
         name = names.get(title)
         if name is None:
             near = get_close_matches(title, names, n=1)
-            meant = f" (did you mean `{near[0]}`?)" if near else ""
+            known = ", ".join(section.heading for section in sections())
+            meant = f" (did you mean `{near[0]}`?)" if near else f"; there are {known}"
             problems.append(Problem(line.number, f"no part of a plan is called `{heading[1][:80]}`{meant}"))
         elif name in found:
             problems.append(Problem(line.number, f"`{heading[1][:80]}` is there twice"))
@@ -319,18 +320,22 @@ _COMMENT = re.compile(r"<!--.*?-->")
 def _listed(lines: list[Line]) -> list[Line]:
     """The items of a list; a line that begins none goes on with the one before."""
     found: list[Line] = []
+    depth: int | None = None
     for line in lines:
         text = _COMMENT.sub("", line.text).strip()
         item = _ITEM.match(text)
         if not text:
             continue
-        if item is None and found:
+        indent = len(line.text) - len(line.text.lstrip())
+        depth = indent if depth is None else min(depth, indent)
+        if found and (item is None or indent >= depth + _NESTED):
             found[-1] = Line(found[-1].number, f"{found[-1].text} {text}")
         else:
             found.append(Line(line.number, item[1].strip() if item else text))
     return [line for line in found if line.text]
 
 
+_NESTED = 2  # spaces by which an item belongs to the one above it
 _NONE = {"none", "none.", "-", "n/a", "nothing"}
 
 
@@ -364,12 +369,16 @@ def _out_of_scope(items: list[Line], problems: list[Problem]) -> tuple[str, ...]
     return _plain(items, problems)
 
 
+_MORE = re.compile(r"`[^`]+`[^`]*[,;]\s*`[^`]+`")  # one path after the other
 _FILE = re.compile(r"`([^`]+)`\s*(?:[:—–-]+\s*)?(.*)$|(\S+?):?(?:\s+(?:[:—–-]+\s*)?(.*))?$")
 
 
 def _files(items: list[Line], problems: list[Problem]) -> tuple[ExpectedFile, ...]:
     found = []
     for item in items:
+        if item.text.startswith("|") or _MORE.search(item.text):
+            problems.append(Problem(item.number, "each file is an item of its own, as - `path`: why"))
+            continue
         match = _FILE.match(item.text)
         pattern, why = (_plain_path(match[1] or match[3]), match[2] or match[4] or "") if match else ("", "")
         bad = _bad_pattern(pattern)

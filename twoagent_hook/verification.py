@@ -152,9 +152,9 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """Of a run where nothing ran, 0 if nothing had to."""
+        """Where nothing ran there is neither a go nor a no-go, whatever was recorded beside."""
         if self.outcome is Outcome.NOT_RUN:
-            return 2 if self.unmet else 0
+            return 2
         return 0 if self.outcome is Outcome.GO else 1
 
 

@@ -171,8 +171,8 @@ DEFENCES = (
     Defence(
         "a plan on record needs the seal",
         "given.py",
-        'records.genuine((row for row in rows if "plan" in row.evidence), seal)',
-        '(row for row in rows if "plan" in row.evidence)',
+        'records.genuine((row for row in rows if isinstance(row.evidence.get("plan"), dict)), seal)',
+        '[row for row in rows if isinstance(row.evidence.get("plan"), dict)]',
         "that_nobody_sealed",
         HELD,
     ),

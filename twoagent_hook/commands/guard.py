@@ -40,7 +40,7 @@ def _say(what: str, do: str) -> None:
 def _call(line: str | None) -> Call | None:
     """The call to judge, or None for one that is too large to be read."""
     if line is not None:
-        return Call(lines=(line,))
+        return Call(lines=(line,), cwd=_here())
     from twoagent_hook.guard import events
 
     raw = sys.stdin.buffer.read(_LONGEST + 1) if sys.stdin is not None else b""
@@ -48,6 +48,12 @@ def _call(line: str | None) -> Call | None:
         return None
     call = events.read(raw.decode("utf-8-sig", "replace"))
     return call._replace(changes=tuple(_with_text(change, call.cwd) for change in call.changes))
+
+
+def _here() -> str:
+    with suppress(OSError):
+        return os.getcwd()
+    return ""
 
 
 def _with_text(change: Change, cwd: str) -> Change:

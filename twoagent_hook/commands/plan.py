@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from twoagent_hook import console, exits, files, git, given, plans, tasks, visible
@@ -74,8 +74,11 @@ def _use(arguments: argparse.Namespace, environment: Environment, _started: floa
 
     who = author.detect(environment.variables, author.said(None, environment.get("TWOAGENT_AUTHOR"))).label
     row = _planned(plan, text, path, author=who)
+    source = given.planned_as(plan.task.id, text, location, environment)
+    if source is not None:  # a model's plan, as it is, that somebody accepts
+        row = replace(row, model=source.model, provider=source.provider)
     number = records.append(location, [row], records.own_seal(environment), _LOST)
-    return _done(plan, path, number, arguments)
+    return _done(plan, path, number, arguments, environment)
 
 
 # --- one that is asked for ----------------------------------------------------------------------------------
@@ -107,7 +110,7 @@ def _ask(arguments: argparse.Namespace, environment: Environment, started: float
     rows = _calls(around.calls, task)
     rows[-1] = _planned(plan, text, path, call=rows[-1])
     number = records.append(location, rows, records.own_seal(environment), _LOST)
-    return _done(plan, path, number, arguments)
+    return _done(plan, path, number, arguments, environment)
 
 
 def _task(arguments: argparse.Namespace) -> Task:
@@ -199,8 +202,6 @@ def _planned(
     Args:
         call: that of the model which gave it.
     """
-    from dataclasses import replace
-
     from twoagent_hook.screening.secrets import Redactor
     from twoagent_hook.trajectory import Entry
 
@@ -220,7 +221,9 @@ def _planned(
 # --- printing -----------------------------------------------------------------------------------------------
 
 
-def _done(plan: Plan, path: str | None, number: int | None, arguments: argparse.Namespace) -> int:
+def _done(
+    plan: Plan, path: str | None, number: int | None, arguments: argparse.Namespace, environment: Environment
+) -> int:
     name = visible.path(arguments.use or arguments.output_file)
     if arguments.output_format == "json":
         made = _payload(Outcome.SKIPPED, None) | {
@@ -237,7 +240,8 @@ def _done(plan: Plan, path: str | None, number: int | None, arguments: argparse.
     console.write(f"planned  {_summary(plan)} · {name}{mark}\n")
     if plan.questions:
         console.write("Questions for the human owner:\n" + "".join(f"- {item}\n" for item in plan.questions))
-    console.write(f"next: look at it, implement it, then `twoagent-hook review --task {plan.task.id}`\n")
+    own = console.own_command(environment)
+    console.write(f"next: look at it, implement it, then `{own} review --task {plan.task.id}`\n")
     return int(ExitCode.OPEN)
 
 

@@ -1,12 +1,13 @@
 """`twoagent-hook review`: review what is staged."""
 
 import argparse
+import os
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twoagent_hook import console, exits, git
+from twoagent_hook import console, exits, git, visible
 from twoagent_hook.environment import Environment
 from twoagent_hook.errors import GitError, UsageError
 from twoagent_hook.exits import ExitCode, Failure, Outcome
@@ -14,6 +15,7 @@ from twoagent_hook.git import Location, Trees, Workspace
 
 if TYPE_CHECKING:
     from twoagent_hook.gate import Gate, Preview
+    from twoagent_hook.given import Notes
     from twoagent_hook.memory import Memory
     from twoagent_hook.options import GivenPlan, Options
     from twoagent_hook.policy import Decision
@@ -67,6 +69,7 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
     _check_flags(arguments, environment)
     with Workspace(location, environment) as workspace:
         trees = workspace.trees()
+        _check_checklist(arguments)
         if arguments.plan_only is not None:
             return _judge_plan(workspace, trees, arguments, environment, started)
         if trees.empty:
@@ -74,6 +77,7 @@ def _review(location: Location, arguments: argparse.Namespace, environment: Envi
         from twoagent_hook.memory import Memory
 
         options = _options(arguments, environment)._replace(plan=_plan(location, arguments, environment))
+        arguments.notes = _notes(arguments)
         memory = Memory.of(location, trees, options, environment)
         if memory.standing is not None:
             return _repeat(memory.standing, workspace, memory, arguments)
@@ -118,14 +122,14 @@ def _judge(gate: "Gate", memory: "Memory", arguments: argparse.Namespace) -> int
     from twoagent_hook.outputs import payload
 
     environment = memory.environment
-    notes = given.named_notes(arguments.notes)  # before anybody is asked
     decision = gate.run()
     if memory.unread is not None:
         decision = replace(decision, notices=(*decision.notices, memory.unread))
-    decision = replace(decision, notices=(*decision.notices, *_other_task(decision, arguments, environment)))
+    said = (*_other_task(decision, arguments, environment), *_no_plan(decision.intent, arguments, environment))
+    decision = replace(decision, notices=(*decision.notices, *said))
     made = payload.of(decision, task_id=_task_of(decision, arguments, environment))
     beside = given.notes_beside(decision.intent.path if decision.intent else None, memory.location)
-    made["claims"] = claimed.of(decision.intent, notes or beside, memory)
+    made["claims"] = claimed.of(decision.intent, arguments.notes or beside, memory)
     folder = config.state_folder(environment.get("TWOAGENT_HOME"))
     if gate.calls and spending.add(folder, inquiry.costs(gate.calls)):
         made["tokens_today"] = spending.read(folder).tokens_today
@@ -145,6 +149,27 @@ def _plan(location: Location, arguments: argparse.Namespace, environment: Enviro
     from twoagent_hook import given
 
     return given.plan_of(arguments.plan, task_id, location, environment)
+
+
+def _notes(arguments: argparse.Namespace) -> "Notes | None":
+    """The implementer's notes that are named, read before anybody is asked."""
+    if arguments.notes is None:
+        return None
+    from twoagent_hook import given
+
+    return given.named_notes(arguments.notes)
+
+
+def _check_checklist(arguments: argparse.Namespace) -> None:
+    """Only a form of ours is filled in: what somebody wrote is not written over."""
+    from twoagent_hook import files
+
+    path = arguments.checklist
+    if path is None or not os.path.lexists(path):
+        return
+    if not (files.read(path, 64) or b"").startswith(b"# Review checklist"):
+        arguments.checklist = None  # nor is the refusal itself
+        raise UsageError(f"{visible.path(path)} is there, and is no review checklist", "name another file")
 
 
 def _judge_plan(
@@ -183,9 +208,12 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
         "exit_code": int(ExitCode.OPEN if arguments.exit_zero and code is ExitCode.CLOSED else code),
         "task_id": _task(arguments, environment) or decision["task_id"],
         "outcome": outcome.value,
-        "claims": _claims_again(decision, memory),
+        "claims": _claims_again(decision, memory, arguments),
         "reviews": [review | {"cached": True} for review in decision["reviews"]],
-        "notices": [notice for notice in decision["notices"] if not notice.startswith("TWOAGENT_DEFER")],
+        "notices": [
+            *(notice for notice in decision["notices"] if not notice.startswith(("TWOAGENT_DEFER", _NO_PLAN))),
+            *_no_plan(decision.get("plan"), arguments, environment),
+        ],
         "recorded": standing.id,
         "tokens_today": None,
         "log_id": None,
@@ -201,19 +229,32 @@ def _repeat(standing: "Entry", workspace: Workspace, memory: "Memory", arguments
 
 
 def _task(arguments: argparse.Namespace, environment: Environment) -> str | None:
-    from twoagent_hook import visible
-
     given = arguments.task or environment.get("TWOAGENT_TASK")
     return visible.excerpt(given, 200) if given else None
 
 
-def _claims_again(decision: Mapping[str, Any], memory: "Memory") -> list[dict[str, Any]]:
-    """What was claimed, held against what was run meanwhile."""
-    if not decision.get("claims"):
+def _claims_again(
+    decision: Mapping[str, Any], memory: "Memory", arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """What was claimed, and what the notes of now claim, held against what was run meanwhile."""
+    if not decision.get("claims") and arguments.notes is None:
         return []
     from twoagent_hook import claimed
 
-    return claimed.again(decision["claims"], memory)
+    known = claimed.again(decision.get("claims", []), memory)
+    fresh = claimed.of(None, arguments.notes, memory)
+    return [*known, *(claim for claim in fresh if claim not in known)]
+
+
+_NO_PLAN = "no plan is on record for "
+
+
+def _no_plan(plan: object, arguments: argparse.Namespace, environment: Environment) -> Sequence[str]:
+    """That a task was named and nothing was held against its plan: an id may be misspelled."""
+    task_id = _task(arguments, environment)
+    if plan is not None or task_id is None:
+        return ()
+    return (f"{_NO_PLAN}{task_id}: the change was held against none",)
 
 
 def _task_of(decision: "Decision", arguments: argparse.Namespace, environment: Environment) -> str | None:

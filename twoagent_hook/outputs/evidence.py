@@ -77,6 +77,9 @@ def _runs(payload: Mapping[str, Any]) -> Iterator[str]:
         good = code == 0 and not run.get("problem")
         yield f"- **{'passed' if good else 'FAILED'}** {_text(run.get('id'))}: {_command(run.get('command'))}"
         yield f"  - {', '.join(filter(None, (ended, _seconds(run), _text(run.get('source')))))}"
+        size, digest = run.get("output_bytes"), line(run.get("digest"), 100)
+        if isinstance(size, int) and digest:
+            yield f"  - output: {size} bytes, {markdown.code(digest)}"
         if run.get("problem"):
             yield f"  - {_text(run.get('problem'))}"
         changed = _texts(run, "changed")

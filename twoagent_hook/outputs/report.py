@@ -171,11 +171,11 @@ def _reviewers(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _roles(data: Mapping[str, Any]) -> Iterator[str]:
-    width = max(len(item["role"]) for item in data["roles"])
+    width = max((len(item["role"]) for item in data["roles"]), default=0)
     for item in data["roles"]:
         mark = "–   " if item["who"] is None else "no  " if item["unusable"] else "ok  "
         who = item["who"] or f"nobody is named; it suits {item['suits']}"
-        reason = f": not usable: {item['unusable']}" if item["unusable"] else ""
+        reason = f": {item['unusable']}" if item["unusable"] else ""
         yield f"{mark} {item['role'].ljust(width)}  {who}{reason}"
 
 
@@ -197,10 +197,16 @@ def _settings(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
+    return visible.excerpt(_toml(value), 200)
+
+
+def _toml(value: Any) -> str:
+    """As it stands in a file."""
     if isinstance(value, dict):
-        return visible.excerpt("{" + ", ".join(f'{key} = "{item}"' for key, item in value.items()) + "}", 200)
-    text = ", ".join(f'"{item}"' for item in value) if isinstance(value, list) else str(value)
-    return visible.excerpt(f"[{text}]" if isinstance(value, list) else text, 200)
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _hooks(data: Mapping[str, Any]) -> Iterator[str]:

@@ -99,11 +99,16 @@ def _brief(payload: Mapping[str, Any], reader: Reader) -> str:
 def _who(payload: Mapping[str, Any]) -> str:
     names = " and ".join(f"{_model(review)} ({review['provider']})" for review in payload["reviews"])
     author = payload["author"]["agent"] or payload["author"]["model"]
-    what = "plan" if (payload.get("plan") or {}).get("source") == "--plan-only" else "change"
+    what = "plan" if _alone(payload) else "change"
     if not author:
         return f"{names} on a {what} by an unknown author"
     known = payload["author"]["model"] or payload["author"]["family"] or author == HUMAN
     return f"{names} on {author}'s {what}" + ("" if known else " (its model is unknown: independence is not shown)")
+
+
+def _alone(payload: Mapping[str, Any]) -> bool:
+    """Whether a plan was reviewed by itself."""
+    return bool((payload.get("plan") or {}).get("source") == "--plan-only")
 
 
 def _model(review: Mapping[str, Any]) -> str:
@@ -438,6 +443,8 @@ def _way_out(payload: Mapping[str, Any], reader: Reader) -> Iterator[str]:
     if payload["exit_code"] == 0:
         if outcome in _WHY_OPEN:
             yield _WHY_OPEN[outcome]
+    elif _alone(payload):
+        yield "Correct the plan, and have it reviewed again."
     elif outcome in _VERDICTS or (reader.hook and outcome != "interrupted"):
         yield from _for_agent(number, show) if reader.agent else _for_human(outcome, show, reader)
 
