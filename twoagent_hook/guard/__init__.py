@@ -47,7 +47,7 @@ def watched(change: Change, cwd: str) -> bool:
 
 # What every path that matters has in it, in small letters or not.
 _NAMES = Pattern(
-    r"(?i)\.git(?:[/\\]|$)|hook|commit|husky|prek|twoagent|pyproject|\.claude|\.cursor|\.gemini|\.codex|\.copilot|\.github"
+    r"(?i)\.git(?:[/\\]|$)|gitconfig|git[/\\]config|hook|commit|husky|prek|twoagent|pyproject|\.claude|\.cursor|\.gemini|\.codex|\.copilot|\.github"
     r"|\.config|\.cache|packages|overcommit|(?:^|[/\\])(?:yaml|cfgv|identify|nodeenv|virtualenv|platformdirs|distlib"
     r"|filelock|sitecustomize|usercustomize)(?:\.py|[/\\])"
 )

@@ -6,12 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from twoagent_hook.guard import gitfiles, gitline
 from twoagent_hook.guard.calls import Change, Deny
 from twoagent_hook.guard.gitline import bare
 from twoagent_hook.guard.interpreter import Command
 from twoagent_hook.guard.tables import UNKNOWN, deny, pattern, program, rules
 
 NAME = "twoagent"
+
+
+class Where(NamedTuple):
+    """The folders of a command, as it has them."""
+
+    cwd: str
+    root: str
+    place: str
+    home: str
 
 
 class Act(NamedTuple):
@@ -58,9 +68,34 @@ def _stands_for(full: str, sample: str) -> bool:
     )
 
 
-def _is_repository(path: str, cwd: str) -> bool:
-    """Whether it is the folder `.git` of the place itself, and not that of a repository further down."""
+def _elsewhere(owner: str, home: str) -> bool:
+    """Whether a folder lies neither above nor below that in which the agent works, as far as that can be told."""
+    here = _full(".", home)
+    if not (here.startswith("/") and owner.startswith("/")) or any(char in owner for char in "?*[~"):
+        return False
+    if f"{owner}/".startswith(("/proc/", "/dev/")):  # these lead back
+        return False
+    return not f"{here}/".startswith(f"{owner.rstrip('/')}/") and not owner.startswith(f"{here.rstrip('/')}/")
+
+
+def _owner(path: str, row: Mapping[str, Any], place: str) -> str:
+    """The folder in which the repository would lie that the row is about."""
+    full = _full(path, place)
+    found = pattern(row["path"]).search(full)
+    return (full[: found.start()] or "/") if found and full.startswith("/") else "?"
+
+
+def _is_repository(path: str, where: Where) -> bool:
+    """Whether it is the folder `.git` of the place itself, and not that of a repository elsewhere or further down."""
+    cwd = where.cwd
     above = ("", "../", "../../")
+    sure, here = _full(path, where.place), _full(".", where.home)
+    if sure.startswith("/") and sure.endswith("/.git") and here.startswith("/"):
+        owner = sure.removesuffix("/.git")
+        if f"{here}/".startswith(f"{owner}/"):
+            return True
+        if _elsewhere(owner, where.home):
+            return False
     full = _full(path, "")
     if "/" not in full and any(char in path for char in "*?[") and _stands_for(full, ".git"):
         return True
@@ -89,15 +124,49 @@ def acts(command: Command) -> Iterator[Act]:
     if not command.words:
         return
     name, args = program(command.words[0]), list(command.words[1:])
-    if name == "git" and args[:1] in (["rm"], ["mv"]):
-        name, args = f"git {args[0]}", args[1:]
+    if name == "git":
+        yield from (Act(how, path) for how, path in gitfiles.touched(args))
+        line, above = gitline.read(args), gitline.folder(args)
+        args = [word if word.startswith("-") else posixpath.join(above, word) for word in line.args]
+        name = f"git {line.command}"
     row = rules()["file-commands"].get(name)
     if row is not None:
         yield from _by_table(name, row, args, command)
     elif name in _ACTS:
         yield from _ACTS[name](args)
-    elif name in rules()["programs"]["editors"]:
+    elif name in rules()["programs"]["editors"] and not {*rules()["programs"]["viewing"]} & set(args):
         yield from (Act("edit", arg, NAME) for arg in args if not arg.startswith("-"))
+    elif name in rules()["programs"]["databases"]:
+        yield from _database(args, command.stdin)
+    elif not name.startswith("git ") and name not in _O_IS_NO_OUTPUT:
+        yield from _outputs(args)
+
+
+_O_IS_NO_OUTPUT = {
+    *("ls", "grep", "egrep", "fgrep", "rg", "ag", "test", "[", "ssh", "ps", "mount", "set", "unzip", "less", "lsof"),
+    *("zip", "pytest", "find", "du", "df"),
+}
+
+
+def _outputs(args: Sequence[str]) -> Iterator[Act]:
+    for place, word in enumerate(args):
+        if word in {"-o", "--output", "--output-file", "--out", "--outfile"}:
+            yield from (Act("write", path) for path in args[place + 1 : place + 2])
+        elif word.startswith(("--output=", "--output-file=", "--out=", "--outfile=")):
+            yield Act("write", word.partition("=")[2])
+
+
+_READING = {"-readonly", "--readonly", "-ro"}
+_LOG = re.compile(r"[^\s'\"`;=(:]{0,200}twoagent-hook/[^\s'\"`;?)]*")
+
+
+def _database(args: Sequence[str], stdin: str | None) -> Iterator[Act]:
+    """A program for databases may write to each that it is given, or told of."""
+    text = " ".join((*args, stdin or ""))
+    if _READING & set(args) or "mode=ro" in text:
+        return
+    operands = [arg for arg in args if not arg.startswith("-")]
+    yield from (Act("edit", path) for path in (*operands[:1], *(found[0] for found in _LOG.finditer(text))))
 
 
 def _by_table(name: str, row: Mapping[str, Any], args: Sequence[str], command: Command) -> Iterator[Act]:
@@ -174,8 +243,12 @@ def _dd(args: Sequence[str]) -> Iterator[Act]:
     yield from (Act("write", arg[3:]) for arg in args if arg.startswith("of="))
 
 
+_WRITTEN = re.compile(r"(?:^|[\s;{/])[gp0-9]{0,3}w\s+([^\s;}]+)")
+
+
 def _sed(args: Sequence[str]) -> Iterator[Act]:
     """`sed -i`, `perl -i` and the like: a program, and the files it changes."""
+    yield from (Act("write", found[1]) for arg in args for found in _WRITTEN.finditer(arg))
     if not any(re.fullmatch(r"-[a-zA-Z]*i.*|--in-place.*", arg) for arg in args) and "inplace" not in args:
         return
     operands = [arg for arg in args if not arg.startswith("-")]
@@ -207,8 +280,35 @@ def _found(args: Sequence[str]) -> Iterator[Act]:
             yield Act("delete", sample)
 
 
+_REDIRECTED = re.compile(r">\s*\"([^\"\n]+)\"")
+
+
+def _awk(args: Sequence[str]) -> Iterator[Act]:
+    yield from _sed(args)
+    yield from (Act("write", found[1]) for arg in args for found in _REDIRECTED.finditer(arg))
+
+
+def _unpacked(args: Sequence[str]) -> Iterator[Act]:
+    """The folder that `tar -C` or `unzip -d` fills."""
+    for place, word in enumerate(args):
+        if word in {"-C", "--directory", "-d"}:
+            yield from (Act("write", path) for path in args[place + 1 : place + 2])
+        elif word.startswith("--directory="):
+            yield Act("write", word.partition("=")[2])
+
+
+def _tar(args: Sequence[str]) -> Iterator[Act]:
+    if any(re.fullmatch(r"-?[a-zA-Z]*x[a-zA-Z]*", arg) for arg in args[:1]) or {"-x", "--extract", "--get"} & set(
+        args
+    ):
+        yield from _unpacked(args)
+
+
 _ACTS = {
-    **dict.fromkeys(("sed", "gsed", "perl", "awk", "gawk", "ruby", "yq", "jq"), _sed),
+    **dict.fromkeys(("sed", "gsed", "perl", "ruby", "yq", "jq"), _sed),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk"), _awk),
+    **dict.fromkeys(("tar", "gtar", "bsdtar"), _tar),
+    "unzip": _unpacked,
     **dict.fromkeys(("curl", "wget", "sort"), _downloaded),
     "dd": _dd,
     "find": _found,
@@ -221,7 +321,7 @@ _ACTS = {
 def judge(command: Command) -> Deny | None:
     """What the command would do to a file that the gate hangs on."""
     for act in acts(command):
-        found = _refused(act, command.cwd, command.root)
+        found = _refused(act, Where(command.cwd, command.root, command.place, command.home))
         if found:
             return found
     return None
@@ -229,16 +329,17 @@ def judge(command: Command) -> Deny | None:
 
 def removed(path: str, cwd: str) -> Deny | None:
     """What it means that a tool deletes this file."""
-    return _refused(Act("delete", path), cwd, cwd)
+    return _refused(Act("delete", path), Where(cwd, cwd, cwd, cwd))
 
 
-def _refused(act: Act, cwd: str, root: str) -> Deny | None:
-    if act.how in {"delete", "mode"} and _is_repository(act.path, cwd):
+def _refused(act: Act, where: Where) -> Deny | None:
+    if act.how in {"delete", "mode"} and _is_repository(act.path, where):
         return deny(rules()["folders"]["reason"], act.path)
-    for row in _rows(act.path, cwd):
-        if act.how in row["deny"] and not _harmless(act, row.get("compare")):
+    for row in _rows(act.path, where.cwd):
+        there = row.get("here") and _elsewhere(_owner(act.path, row, where.place), where.home)
+        if act.how in row["deny"] and not there and not _harmless(act, row.get("compare")):
             return deny(row["reason"], act.path)
-    if act.how in {"write", "create"} and _shadows(act.path, cwd, root):
+    if act.how in {"write", "create"} and _shadows(act.path, where.cwd, where.root):
         return deny("shadow", act.path)
     return None
 
@@ -250,6 +351,8 @@ def _harmless(act: Act, compare: str | None) -> bool:
     """Whether a change by a command leaves in what names the gate, as far as the line shows."""
     if compare is None or act.how == "delete":
         return False
+    if compare == "git":
+        return pattern(rules()["code"]["settings"]).search(act.content or "") is None
     if act.how == "edit":
         return NAME not in (act.content or "") and not _CUTS.search(act.content or "")
     if compare == "table":
@@ -270,6 +373,8 @@ def changed(change: Change, cwd: str) -> Deny | None:
     """What the change would do to a file that the gate hangs on."""
     how = "write" if change.whole is not None else "edit"
     for row in _rows(change.path, cwd):
+        if row.get("here") and _elsewhere(_owner(change.path, row, cwd), cwd):
+            continue
         compare = row.get("compare")
         refused = _drops(change, compare) if compare else how in row["deny"]
         if refused:
@@ -284,6 +389,9 @@ def _drops(change: Change, compare: str) -> bool:
     if change.before is not None and any(old not in change.before for old, _new in change.parts):
         change = change._replace(before=None)
     before, after = _texts(change)
+    if compare == "git":
+        steers = pattern(rules()["code"]["settings"])
+        return len(steers.findall(after)) > len(steers.findall(before))
     if compare == "table":
         return _table(before) != _table(after) if change.before is not None else _touches_table(change)
     if compare == "settings" and "disableAllHooks" in after and "disableAllHooks" not in before:

@@ -1,12 +1,13 @@
 """One call of git, taken apart as git itself does it."""
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from twoagent_hook.guard.calls import Deny
-from twoagent_hook.guard.tables import UNKNOWN, deny, pattern, program, rules
+from twoagent_hook.guard.tables import UNKNOWN, deny, joined, pattern, program, rules
 
 
 class GitLine(NamedTuple):
@@ -62,6 +63,21 @@ def read(args: Sequence[str]) -> GitLine:
     return GitLine(tuple(settings), command, tuple(args[place + 1 :]))
 
 
+def folder(args: Sequence[str]) -> str:
+    """Where it works, by its -C, or ""."""
+    found = ""
+    valued = rules()["git"]["valued"]
+    place = 0
+    while place < len(args) and args[place].startswith("-"):
+        word = bare(args[place])
+        if word in valued:
+            place += 1
+        if word == "-C" and place < len(args):
+            found = posixpath.join(found, args[place])
+        place += 1
+    return found
+
+
 def bare(word: str) -> str:
     """Without what can't be worked out, if there is more: an unset variable is a way to hide an option."""
     return word if word == UNKNOWN else word.replace(UNKNOWN, "")
@@ -81,14 +97,24 @@ def lines(line: GitLine) -> Iterator[str]:
     for name, value in (*line.settings, *_written(line)):
         if name.lower().startswith("alias.") and value:
             yield value[1:] if value.startswith("!") else f"git {value}"
+        elif name.lower() in rules()["git"]["line-settings"] and value:
+            yield value
     if line.command == "rebase":
         yield from _values(line.args, ("-x", "--exec"))
     elif line.command == "submodule" and "foreach" in line.args:
-        yield " ".join(word for word in line.args[line.args.index("foreach") + 1 :] if word != "--recursive")
+        yield _line([word for word in line.args[line.args.index("foreach") + 1 :] if word not in _FOREACH])
     elif line.command == "bisect" and line.args[:1] == ("run",):
-        yield " ".join(line.args[1:])
+        yield _line(line.args[1:])
     elif line.command == "filter-branch":
         yield from (word for word in line.args if " " in word)
+
+
+_FOREACH = {"--recursive", "--quiet", "-q", "--"}
+
+
+def _line(words: Sequence[str]) -> str:
+    """One word is a line already; more of them are words."""
+    return words[0] if len(words) == 1 else joined(words)
 
 
 def _values(args: Sequence[str], names: Sequence[str]) -> Iterator[str]:

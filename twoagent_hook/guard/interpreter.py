@@ -7,6 +7,7 @@ taken, loops once for each word, and whatever is handed to another shell is read
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from twoagent_hook.guard import expansion, gitline, syntax, unwrapping
@@ -52,6 +53,8 @@ class Command(NamedTuple):
         own: what is assigned by this very command.
         cwd: the folder in which it runs, as far as that is known.
         root: that in which the line begins.
+        place: the same as `cwd`, but unknown where a `cd` before it may have failed or not been reached.
+        home: that by which it is told what lies elsewhere, or "" where a link may lead anywhere.
     """
 
     words: tuple[str, ...]
@@ -61,6 +64,8 @@ class Command(NamedTuple):
     root: str = ""
     writes: tuple[Write, ...] = ()
     stdin: str | None = None
+    place: str = ""
+    home: str = ""
 
 
 class Interpreter:
@@ -72,7 +77,9 @@ class Interpreter:
 
     def __init__(self, cwd: str = "") -> None:
         self.found: list[Command] = []
-        self._cwd = self._root = cwd
+        self._cwd = self._root = self._home = self._before = cwd
+        self._strayed = False
+        self._folders: list[str] = []
         self._variables: dict[str, str] = {}
         self._functions: dict[str, Node] = {}
         self._aliases: dict[str, str] = {}
@@ -123,22 +130,33 @@ class Interpreter:
             raise TooIntricateError
 
     def _children(self, node: "Node", stdin: str | None) -> str:
-        return "".join([self._visit(child, stdin) for child in _flat(node)])[: expansion.LONGEST]
+        out: list[str] = []
+        for statement in [node] if node.type == "list" else node.named_children:
+            begun = self._cwd
+            joined = statement.type == "list" and _all_or_none(statement)
+            for child in _flat(statement) if statement.type == "list" else [statement]:
+                out.append(self._visit(child, stdin))
+                self._strayed = self._strayed or (self._cwd != begun and not joined)
+            # What is written behind a list may belong to its last command alone.
+            self._strayed = self._strayed or (self._cwd != begun and node.type != "list")
+        return "".join(out)[: expansion.LONGEST]
 
     def _leaf(self, _node: "Node", _stdin: str | None) -> str:
         return ""
 
     def _apart(self, node: "Node", stdin: str | None) -> str:
         """A subshell: its folder is its own."""
-        cwd = self._cwd
+        before = self._cwd, self._strayed
         out = self._children(node, stdin)
-        self._cwd = cwd
+        self._cwd, self._strayed = before
         return out
 
     def _pipeline(self, node: "Node", stdin: str | None) -> str:
         out = stdin
+        before = self._cwd, self._strayed
         for child in node.named_children:
             out = self._visit(child, out)
+            self._cwd, self._strayed = before
         return out or ""
 
     def _function(self, node: "Node", stdin: str | None) -> str:
@@ -340,7 +358,7 @@ class Interpreter:
             builtin = self._BUILTINS.get(name)
             if builtin is not None:
                 builtin(self, words, stdin)
-            self._handed_on(words, stdin)
+            self._handed_on(words, stdin, {**self._variables, **assigned})
             known = printed(name, words[1:], self._input(words, stdin))
             out = UNKNOWN if known is None else known
             return self._emit(words, assigned, stdin, targets, out)
@@ -365,7 +383,12 @@ class Interpreter:
             self._files[path] = self._files.get(path, "") + out
         if words or writes:
             environment = {**self._variables, **assigned}
-            self.found.append(Command(tuple(words), environment, dict(assigned), self._cwd, self._root, writes, stdin))
+            place = UNKNOWN if self._strayed else self._cwd
+            self.found.append(
+                Command(
+                    tuple(words), environment, dict(assigned), self._cwd, self._root, writes, stdin, place, self._home
+                )
+            )
         outside = [path for path, _how in targets if path not in {"/dev/stdout", "/dev/stderr", "/dev/null"}]
         return "" if outside else out
 
@@ -399,24 +422,38 @@ class Interpreter:
         """What another program starts, or None where this one starts none."""
         name = program(words[0])
         if name in rules()["programs"]["shells"]:
-            before = dict(self._variables)
-            self._variables |= assigned
-            out = self._shell(words[1:], stdin)
-            self._variables = before
-            return out
+            return self._aside(assigned, lambda: self._shell(words[1:], stdin))
         if name in {"xargs", "parallel"}:
-            return self._xargs(words, assigned, stdin)
+            return (self._parallel(words, assigned, stdin) if name == "parallel" else "") + self._xargs(
+                words, assigned, stdin
+            )
         if name == "command" and any(word in {"-v", "-V"} for word in words[1:2]):
             return f"{words[-1]}\n"
         for line in unwrapping.shell_lines(words, stdin):
-            before = dict(self._variables)
-            self._variables |= assigned
-            self.run(line)
-            self._variables = before
+            self._aside(assigned, partial(self.run, line))
         within = unwrapping.inner(words)
         if within is None:
             return None
         return self.call(within.words, {**assigned, **within.environment}, stdin) if within.words else ""
+
+    def _aside(self, assigned: Mapping[str, str], work: Callable[[], str]) -> str:
+        """What another shell does, of which nothing is left to this one."""
+        before = dict(self._variables), self._cwd, self._strayed
+        self._variables |= assigned
+        out = work()
+        self._variables, self._cwd, self._strayed = before
+        return out
+
+    def _parallel(self, words: list[str], assigned: Mapping[str, str], stdin: str | None) -> str:
+        """Its words are one line for a shell, filled in or followed by what comes after `:::`, or alone in there."""
+        end = next((place for place, word in enumerate(words) if word.startswith(":::")), len(words))
+        items = [word for word in words[end:] if not word.startswith(":::")] or (stdin or "").splitlines()
+        start = next((place for place, word in enumerate(words[1:end], 1) if " " in word), end)
+        line = " ".join(words[start:end])
+        for item in (items or [""])[:_MOST_ROUNDS]:
+            filled = line.replace("{}", item) if "{}" in line else f"{line} {item}"
+            self._aside(assigned, partial(self.run, filled))
+        return ""
 
     def _shell(self, args: list[str], stdin: str | None) -> str:
         given = unwrapping.script(args)
@@ -450,18 +487,21 @@ class Interpreter:
             self.call([word.replace(mark, (stdin or "").strip()) for word in inner], assigned)
         return UNKNOWN
 
-    def _handed_on(self, words: list[str], stdin: str | None) -> None:
+    def _handed_on(self, words: list[str], stdin: str | None, environment: Mapping[str, str]) -> None:
         """Lines that a program of another kind will run: git's aliases, `find -exec`, code with calls in it."""
         name = program(words[0])
+        if name in {"ln", "mount", "bindfs"} or (name == "git" and "worktree" in words):
+            self._home = ""
         if name == "git":
-            for line in gitline.lines(gitline.read(words[1:])):
-                self.run(line)
+            given = [environment[name] for name in rules()["git"]["line-variables"] if environment.get(name)]
+            for line in (*gitline.lines(gitline.read(words[1:])), *given):
+                self._aside({}, partial(self.run, line))
         elif name == "find":
             for inner in _executed(words[1:]):
                 self.call(inner, {})
-        elif name in rules()["programs"]["interpreters"]:
+        elif name in rules()["programs"]["interpreters"] or name in rules()["programs"]["awks"]:
             for line in inline_lines(words, self._input(words, stdin)):
-                self.run(line)
+                self._aside({}, partial(self.run, line))
 
     # --- what the shell does by itself ---------------------------------------------------------------------
 
@@ -489,15 +529,29 @@ class Interpreter:
             self._positional = words[words.index("--") + 1 :]
 
     def _cd(self, words: list[str], _stdin: str | None) -> None:
-        operands = [word for word in words[1:] if not word.startswith("-")]
-        if operands:
-            self._cwd = posixpath.normpath(posixpath.join(self._cwd, operands[0]))
+        operands = [word for word in words[1:] if not word.startswith("-") or word == "-"]
+        name = program(words[0])
+        if name == "popd":
+            self._cwd = self._folders.pop() if self._folders else UNKNOWN
+            return
+        if name == "pushd":
+            self._folders.append(self._cwd)
+        before, self._before = self._before, self._cwd
+        if operands == ["-"]:
+            self._cwd = before
+        else:
+            self._cwd = posixpath.normpath(posixpath.join(self._cwd, operands[0] if operands else "~"))
 
     def _export(self, words: list[str], _stdin: str | None) -> None:
+        flags = [word for word in words[1:] if re.fullmatch(r"[-+][A-Za-z]+", word)]
+        exports = program(words[0]) == "export"
+        taken = any("n" in flag if exports else flag.startswith("+") and "x" in flag for flag in flags)
         for word in words[1:]:
             name, equals, value = word.partition("=")
             if equals:
                 self._variables[name] = value
+            elif taken and word not in flags:
+                self._variables[name] = ""
 
     def _printf(self, words: list[str], _stdin: str | None) -> None:
         if words[1:2] == ["-v"] and len(words) > 3:
@@ -511,7 +565,7 @@ class Interpreter:
     _BUILTINS: Mapping[str, Callable[["Interpreter", list[str], str | None], None]] = {
         **dict.fromkeys(("eval",), _eval),
         **dict.fromkeys(("source", "."), _source),
-        **dict.fromkeys(("cd", "pushd"), _cd),
+        **dict.fromkeys(("cd", "pushd", "popd"), _cd),
         **dict.fromkeys(("export", "declare", "typeset", "readonly", "local"), _export),
         "trap": _trap,
         "alias": _alias,
@@ -540,6 +594,16 @@ def _flat(node: "Node") -> list["Node"]:
         else:
             found.append(child)
     return found
+
+
+def _all_or_none(node: "Node") -> bool:
+    """Whether every command of the list runs only after those before it have done well."""
+    at: Node | None = node
+    while at is not None and at.type == "list":
+        if any(child.type == "||" for child in at.children):
+            return False
+        at = at.children[0] if at.children else None
+    return True
 
 
 def _quoted(word: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import posixpath
 import re
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,7 @@ _ESCAPE = re.compile(
 _SIMPLE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|0([0-7]{1,3})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|c(.)|([nt]))")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "E": "\x1b"}
 _MOST = 1 << 16
+_TEMPORARY = posixpath.join("/", "tmp")
 
 
 def unescaped(text: str) -> str:
@@ -122,6 +124,12 @@ def _git(args: list[str], _stdin: str) -> str:
     return ".\n" if "--show-toplevel" in args else UNKNOWN
 
 
+def _mktemp(args: list[str], _stdin: str) -> str:
+    """Where it is, if no other place is named."""
+    usual = all(re.fullmatch(r"-[dqu]+|--directory|--quiet", arg) for arg in args)
+    return f"{_TEMPORARY}/new\n" if usual else UNKNOWN
+
+
 def _here(_args: list[str], _stdin: str) -> str:
     return ".\n"
 
@@ -143,6 +151,7 @@ _PROGRAMS: dict[str, Callable[[list[str], str], str]] = {
     "find": _first_operands,
     "tee": _passed,
     "pwd": _here,
+    "mktemp": _mktemp,
     **dict.fromkeys(
         ("true", ":", "false", "cd", "test", "[", "sleep", "export", "set", "mkdir", "rm", "touch"), _nothing
     ),

@@ -14,6 +14,8 @@ _LITERAL = re.compile(
     r"|'((?:[^'\\\n]|\\.)*)(?:'|(?=\n)|\Z|\\)|`([^`]*)(?:`|\Z)",
     re.DOTALL,
 )
+# What perl and ruby take for a text, or for a list of words.
+_WORDS = re.compile(r"(?:\bq[wxq]?|%[wxqQ]?)\s*([(\[{<|!/])([^)\]}>|!]{1,2000})[)\]}>|!/]")
 _BETWEEN = re.compile(r"\s*,\s*\[?\s*")
 _MOST = 200  # texts that are read as lines
 
@@ -21,16 +23,42 @@ _MOST = 200  # texts that are read as lines
 def code_of(words: Sequence[str], stdin: str | None) -> list[str]:
     """The code that an interpreter is given on the line."""
     flags = rules()["programs"]["code"]
-    found = [words[place + 1] for place, word in enumerate(words[:-1]) if place and word in flags]
+    if program(words[0]) in rules()["programs"]["awks"]:
+        return _awk_code(words[1:])
+    found = [words[place + 1] for place, word in enumerate(words[:-1]) if place and (word in flags or _bundled(word))]
+    found += [word.partition("=")[2] for word in words[1:] if word.startswith(("--eval=", "--print="))]
     if not found and stdin and all(word.startswith("-") for word in words[1:]):
         found.append(stdin)
     return found
 
 
+def _bundled(word: str) -> bool:
+    """Whether letters that take no value stand before the one for code: `python -Ic`, `perl -lne`."""
+    return re.fullmatch(r"-[A-Za-z0-9]{1,6}[ceEr]", word) is not None
+
+
+def _awk_code(args: Sequence[str]) -> list[str]:
+    """The first word that is no option, or the value of one that says so."""
+    found: list[str] = []
+    skip = False
+    for place, word in enumerate(args):
+        if skip:
+            skip = False
+        elif word in {"-e", "--source"}:
+            found += args[place + 1 : place + 2]
+            skip = True
+        elif not word.startswith("-"):
+            return found or [word]
+        else:
+            skip = word in {"-F", "-v", "-f", "-i", "--assign", "--file", "--field-separator", "--include"}
+    return found
+
+
 def inline_lines(words: Sequence[str], stdin: str | None) -> Iterator[str]:
     """The texts in the code that it may hand to a shell, and lists of words that it may run."""
+    starts = rules()["code"]["awk" if program(words[0]) in rules()["programs"]["awks"] else "starts"]
     for code in code_of(words, stdin):
-        if pattern(rules()["code"]["starts"]).search(code):
+        if pattern(starts).search(code):
             yield from islice(_lines(code), _MOST)
 
 
@@ -47,6 +75,7 @@ def _lines(code: str) -> Iterator[str]:
         if triggers.present(text):
             yield text
     yield from _listed(row)
+    yield from (found[2] for found in _WORDS.finditer(code) if triggers.present(found[2]))
 
 
 def _listed(row: list[str]) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """The rules as data, and what is refused in words."""
 
 import re
+import shlex
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -32,6 +34,13 @@ def _shown(text: str) -> str:
     text = " ".join(text.replace(UNKNOWN, "…").split())
     plain = "".join(char if char.isprintable() else "\ufffd" for char in text).replace("`", "'")
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
+
+
+def joined(words: Iterable[str]) -> str:
+    """The words as a line that a shell takes apart again; what is not known in them stays so."""
+    return " ".join(
+        UNKNOWN.join(shlex.quote(part) if part else "" for part in word.split(UNKNOWN)) or "''" for word in words
+    )
 
 
 def program(word: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twoagent_hook.guard.gitline import bare
-from twoagent_hook.guard.tables import program, rules
+from twoagent_hook.guard.tables import joined, program, rules
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
@@ -88,7 +88,7 @@ def script(args: Sequence[str]) -> Script:
         if not word.startswith(("-", "+")):
             break
         short = not word.startswith("--")
-        command = command or (short and "c" in word) or word == "--command"
+        command = command or (short and "c" in word) or word.lower() in {"--command", "-command"}
         reads = reads or (short and "s" in word and "c" not in word)
         place += 2 if word in _SHELL_VALUED else 1
     rest = list(args[place:])
@@ -102,18 +102,46 @@ def script(args: Sequence[str]) -> Script:
 def shell_lines(words: Sequence[str], stdin: str | None) -> list[str]:
     """The lines that a program hands to a shell, by one of its options or from its standard input."""
     flags = rules()["lines"].get(program(words[0]), ())
+    if program(words[0]) in rules()["remote"]["programs"]:
+        return _here(words[1:], stdin)
     if "<" in flags:
         return [stdin] if stdin else []
     if "*" in flags:
         start = next((place for place, word in enumerate(words[1:], 1) if not word.startswith("-")), len(words))
         return [" ".join(words[start:]), *(word for word in words[1:] if " " in word)]
-    found = []
-    for place, word in enumerate(words):
-        flag, equals, value = word.partition("=")
-        if word in flags and place + 1 < len(words):
-            found.append(" ".join(words[place + 1 :]) if word == "-S" else words[place + 1])
-        elif equals and flag in flags:
-            found.append(value)
-        elif word.startswith("-S") and len(word) > 2 and "-S" in flags:
-            found.append(" ".join([word[2:], *words[place + 1 :]]))
-    return found
+    return [line for place in range(1, len(words)) for line in _by_option(words[place], words[place + 1 :], flags)]
+
+
+_SPLIT = re.compile(r"-[iv0]*S(.*)", re.DOTALL)
+_COMMAND = re.compile(r"-[A-Za-z]*?c(.*)", re.DOTALL)  # letters may stand together, and the value right behind
+
+
+def _by_option(word: str, after: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """The line that an option hands on, by itself or with the words after it."""
+    flag, equals, value = word.partition("=")
+    split = _SPLIT.fullmatch(word) if "-S" in flags else None
+    command = _COMMAND.fullmatch(word) if "-c" in flags else None
+    if equals and flag in flags:
+        return [value]
+    if flag == "--split-string" and flag in flags and after:
+        return [f"{after[0]} {joined(after[1:])}"]
+    if split:
+        first, rest = (split[1], after) if split[1] else ("".join(after[:1]), after[1:])
+        # Written without quotes, what belongs together can't be told.
+        return [f"{first} {joined(rest)}", " ".join((first, *rest))]
+    if command and command[1]:
+        return [command[1]]
+    return list(after[:1]) if word in flags or command else []
+
+
+def _here(args: Sequence[str], stdin: str | None) -> list[str]:
+    """What is run in another session on this very machine."""
+    table = rules()["remote"]
+    place = 0
+    while place < len(args) and args[place].startswith("-"):
+        place += 2 if args[place] in table["valued"] else 1
+    host = "".join(args[place : place + 1]).rpartition("@")[2].lower()
+    rest = [word for word in args[place + 1 :] if word != "--"]
+    if host not in table["here"]:
+        return []
+    return [" ".join(rest)] if rest else [stdin or ""]
