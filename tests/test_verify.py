@@ -1204,6 +1204,15 @@ def test_a_hook_that_is_not_told_what_is_pushed_runs_nothing(repo: Repo, remote:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_push_that_holds_nothing_is_let_through_in_either_form(repo: Repo, remote: Path, form: str) -> None:
+    repo.policy(policy_of("true"))
+    repo.git("push", "-q", "--no-verify", "origin", "main:gone")
+    hook = repo.root / ".git" / "hooks" / "pre-push"
+    hook.write_text(f'#!/bin/sh\nexec "{SCRIPT}" verify --output-format {form}\n')
+    assert push(repo, ":gone").code == 0
+
+
 def test_a_go_on_record_opens_the_push(repo: Repo, remote: Path) -> None:
     repo.policy(policy_of("true"))
     assert verify(repo)["outcome"] == "go"

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -522,7 +522,3 @@ def outside(
             yield path, "the plan says that it is out of scope"
         elif not expected(path):
             yield path, "the plan does not name it"
-
-
-def named(criteria: Sequence[Criterion]) -> dict[str, Criterion]:
-    return {criterion.id: criterion for criterion in criteria}

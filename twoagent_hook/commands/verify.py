@@ -478,7 +478,8 @@ def _report_nothing(arguments: argparse.Namespace, environment: Environment) -> 
     said = "nothing is pushed that could be verified, so this is neither go nor no-go"
     if arguments.output_format == "json":
         made = payload(Verification("", "", _task(arguments, environment), notices=(said,)))
-        return _print([made | {"tree": None, "base": None}], arguments, environment)
+        open_to_push = {"tree": None, "base": None, "exit_code": int(ExitCode.OPEN)}
+        return _print([made | open_to_push], arguments, environment)
     if not arguments.quiet:
         console.write(f"not run  {said}\n")
     return int(ExitCode.OPEN)
